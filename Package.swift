@@ -1,0 +1,97 @@
+// swift-tools-version: 6.2
+// Apus: a unikernel for many CPUs in Embedded Swift.
+//
+// Modules depend downwards only. The kernel modules are built for two worlds from the same
+// sources: for the image through the Swift SDK in `SDKs/`, and for the host, where the tests run.
+
+import PackageDescription
+
+/// Continuous integration sets this, so that a newer compiler's new warning never breaks a user.
+let warningsAsErrors: [SwiftSetting] =
+  Context.environment["APUS_WARNINGS_AS_ERRORS"] != nil ? [.treatAllWarnings(as: .error)] : []
+
+/// Kernel code runs in interrupts and must leave the application's vector registers alone, so
+/// the compiler may not use them for copies and zeroing. On the host this changes nothing else.
+/// `Builtin` and `RawLayout` are needed by one type, the storage of a lock.
+let kernel: [SwiftSetting] =
+  warningsAsErrors + [
+    .unsafeFlags(["-Xcc", "-mno-implicit-float", "-Xfrontend", "-enable-builtin-module"]),
+    .enableExperimentalFeature("RawLayout"),
+  ]
+
+let package = Package(
+  name: "apus",
+  products: [
+    .library(name: "Apus", targets: ["Apus"]),
+    .library(name: "GuestTesting", targets: ["GuestTesting"]),
+    .executable(name: "apus", targets: ["ApusCommand"]),
+    .library(name: "InstructionCounter", type: .dynamic, targets: ["InstructionCounter"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // What an application imports.
+    .target(
+      name: "Apus",
+      dependencies: ["Kernel", "Console", "FileSystem", "PerCPU", "Heap", "Machine"],
+      swiftSettings: kernel),
+    .target(name: "GuestTesting", dependencies: ["Apus"], swiftSettings: kernel),
+
+    // The kernel, from the start-up sequence down to the hardware.
+    .target(
+      name: "Kernel",
+      dependencies: [
+        "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory", "Console", "Locking", "PerCPU",
+        "Machine", "CMachine", "Boot", "ACPI", "FileSystem",
+      ],
+      swiftSettings: kernel),
+    .target(
+      name: "Interrupts", dependencies: ["Console", "Locking", "PerCPU", "Machine", "CMachine"],
+      swiftSettings: kernel),
+    .target(
+      name: "Heap", dependencies: ["PhysicalMemory", "Locking", "Machine"], swiftSettings: kernel),
+    .target(
+      name: "VirtualMemory", dependencies: ["PhysicalMemory", "Locking", "Machine"],
+      swiftSettings: kernel),
+    .target(
+      name: "PhysicalMemory", dependencies: ["Locking", "Machine", "Boot"], swiftSettings: kernel),
+    .target(
+      name: "Console", dependencies: ["Locking", "PerCPU", "Machine"], swiftSettings: kernel),
+    .target(name: "Locking", dependencies: ["Machine"], swiftSettings: kernel),
+    .target(name: "PerCPU", dependencies: ["Machine"], swiftSettings: kernel),
+    .target(name: "Machine", dependencies: ["CMachine"], swiftSettings: kernel),
+    .target(name: "CMachine"),
+
+    // Pure parsers of what the virtual machine monitor hands over.
+    .target(name: "ACPI", dependencies: ["Boot"], swiftSettings: kernel),
+    .target(name: "FileSystem", swiftSettings: kernel),
+    .target(name: "Boot", swiftSettings: kernel),
+
+    // The host command and what it stands on.
+    .executableTarget(
+      name: "ApusCommand",
+      dependencies: [
+        "VirtualMachines", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: warningsAsErrors),
+    .target(
+      name: "VirtualMachines", dependencies: ["CLibArchive"], swiftSettings: warningsAsErrors),
+    .systemLibrary(name: "CLibArchive", providers: [.apt(["libarchive-dev"])]),
+    .target(name: "InstructionCounter"),
+
+    .testTarget(name: "BootTests", dependencies: ["Boot"], swiftSettings: warningsAsErrors),
+    .testTarget(
+      name: "ACPITests", dependencies: ["ACPI", "Boot"], swiftSettings: warningsAsErrors),
+    .testTarget(
+      name: "FileSystemTests", dependencies: ["FileSystem", "VirtualMachines"],
+      swiftSettings: warningsAsErrors),
+    .testTarget(
+      name: "VirtualMachinesTests", dependencies: ["VirtualMachines"],
+      swiftSettings: warningsAsErrors),
+    .testTarget(
+      name: "KernelTests",
+      dependencies: ["Kernel", "Heap", "PhysicalMemory", "PerCPU", "Locking", "Machine", "Boot"],
+      swiftSettings: warningsAsErrors),
+  ]
+)
