@@ -47,12 +47,13 @@ let package = Package(
       ],
       swiftSettings: kernel),
     .target(
-      name: "Interrupts", dependencies: ["Console", "Locking", "PerCPU", "Machine", "CMachine"],
+      name: "Interrupts", dependencies: ["PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
-      name: "Heap", dependencies: ["PhysicalMemory", "Locking", "Machine"], swiftSettings: kernel),
+      name: "Heap", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine", "CMachine"],
+      swiftSettings: kernel),
     .target(
-      name: "VirtualMemory", dependencies: ["PhysicalMemory", "Locking", "Machine"],
+      name: "VirtualMemory", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine"],
       swiftSettings: kernel),
     .target(
       name: "PhysicalMemory", dependencies: ["Locking", "Machine", "Boot"], swiftSettings: kernel),
