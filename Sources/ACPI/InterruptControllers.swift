@@ -1,5 +1,5 @@
 /// The number by which a processor's local APIC is addressed. Numbers need not be dense.
-public struct APICID: Hashable, Comparable, Sendable {
+public struct APICID: Comparable, Sendable {
   /// The number; at most 254 where processors are addressed through an xAPIC.
   public let rawValue: UInt32
 
