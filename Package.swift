@@ -34,7 +34,7 @@ let package = Package(
     // What an application imports.
     .target(
       name: "Apus",
-      dependencies: ["Kernel", "Console", "FileSystem", "PerCPU", "Heap", "Machine"],
+      dependencies: ["Kernel", "Interrupts", "Console", "FileSystem", "PerCPU", "Machine"],
       swiftSettings: kernel),
     .target(name: "GuestTesting", dependencies: ["Apus"], swiftSettings: kernel),
 
@@ -62,7 +62,7 @@ let package = Package(
     .target(name: "Locking", dependencies: ["Machine"], swiftSettings: kernel),
     .target(name: "PerCPU", dependencies: ["Machine"], swiftSettings: kernel),
     .target(name: "Machine", dependencies: ["CMachine"], swiftSettings: kernel),
-    .target(name: "CMachine"),
+    .target(name: "CMachine", cSettings: [.unsafeFlags(["-mno-implicit-float"])]),
 
     // Pure parsers of what the virtual machine monitor hands over.
     .target(name: "ACPI", dependencies: ["Boot"], swiftSettings: kernel),

@@ -55,6 +55,6 @@ public enum Log {
     line.append(level.name)
     line.append(": ")
     line.append(message)
-    Console.writeLog(line: line)
+    ConsoleDevice.writeLog(line: line)
   }
 }

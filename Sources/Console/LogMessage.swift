@@ -4,7 +4,7 @@
 ///     Log.info("\(count) CPUs, timer at \(hex: address)")
 ///
 /// What does not fit in `capacity` bytes is cut off.
-public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
+public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Sendable {
   /// The longest line, in bytes.
   public static let capacity = 240
 
@@ -31,6 +31,8 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
   public mutating func append(_ text: String) {
     for byte in text.utf8 { append(byte: byte) }
   }
+
+  public mutating func write(_ string: String) { append(string) }
 
   /// Adds another line's text.
   public mutating func append(_ other: borrowing LogMessage) {
@@ -77,6 +79,11 @@ public struct LogMessage: ExpressibleByStringInterpolation, Sendable {
     public mutating func appendInterpolation(_ text: StaticString) { message.append(text) }
     public mutating func appendInterpolation(_ text: String) { message.append(text) }
     public mutating func appendInterpolation(_ text: LogMessage) { message.append(text) }
+
+    /// An error or whatever else can write itself.
+    public mutating func appendInterpolation(_ value: some TextOutputStreamable) {
+      value.write(to: &message)
+    }
 
     /// A number in decimal.
     public mutating func appendInterpolation(_ value: some BinaryInteger) {

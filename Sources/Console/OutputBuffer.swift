@@ -20,7 +20,7 @@ struct OutputBuffer: ~Copyable {
   /// Writes what there is.
   mutating func flush() {
     guard count > 0 else { return }
-    Console.writeOutput(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+    ConsoleDevice.writeOutput(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
     count = 0
   }
 
@@ -41,7 +41,7 @@ enum OutputBuffers {
   static let all = CPULocal<OutputBuffer>()
 }
 
-extension Console {
+extension ConsoleDevice {
   /// Memory that buffered output needs for `count` CPUs.
   public static func bufferByteCount(for count: Int) -> Int {
     CPULocal<OutputBuffer>.byteCount(for: count) + OutputBuffers.initialByteCount * count

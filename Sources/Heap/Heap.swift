@@ -12,7 +12,7 @@ public enum HeapError: Error, Equatable {
 ///
 /// Small blocks come from pages that are cut into blocks of one size class, large ones are whole
 /// pages. One lock around the free lists: correct on all CPUs. Not for interrupt handlers.
-public struct Heap: ~Copyable {
+public struct Heap: ~Copyable, Sendable {
   /// Heads of the lists of free blocks, by size class; a free block's first word leads on.
   struct FreeLists {
     var heads = InlineArray<14, UInt>(repeating: 0)

@@ -1,3 +1,8 @@
+// Orderings and the protocol of atomic values, but not the type `Atomic`: that is this module's.
+@_exported import struct Synchronization.AtomicLoadOrdering
+@_exported import protocol Synchronization.AtomicRepresentable
+@_exported import struct Synchronization.AtomicStoreOrdering
+@_exported import struct Synchronization.AtomicUpdateOrdering
 import Synchronization
 
 /// A value that several CPUs may read and change at once.
@@ -16,7 +21,7 @@ public struct Atomic<Value: AtomicRepresentable>: ~Copyable {
 }
 
 // Sound because every access is an atomic operation on the storage.
-extension Atomic: @unchecked Sendable where Value: ~Copyable {}
+extension Atomic: @unchecked Sendable {}
 
 extension Atomic where Value.AtomicRepresentation == UInt8.AtomicRepresentation {
   /// Reads the value.

@@ -11,7 +11,7 @@ public enum FrameAllocatorError: Error, Equatable {
 ///
 /// One lock around a bitmap: correct on all CPUs, and linear in the amount of memory at worst.
 /// Not for interrupt handlers.
-public struct FrameAllocator: ~Copyable {
+public struct FrameAllocator: ~Copyable, Sendable {
   /// Bytes in a frame.
   public static let frameSize: UInt64 = 4096
 

@@ -8,7 +8,7 @@ import PhysicalMemory
 ///
 /// One lock; changes are made while only the boot CPU runs or to addresses that no CPU has used
 /// yet, so that no other CPU has to be told.
-public struct KernelAddressSpace: ~Copyable {
+public struct KernelAddressSpace: ~Copyable, Sendable {
   struct State {
     var nextStack = KernelAddressSpace.stackRegion
   }
@@ -24,8 +24,8 @@ public struct KernelAddressSpace: ~Copyable {
 
   /// Where stacks are: far above any physical memory, below the top bits that Swift uses.
   private static let stackRegion: UInt64 = 0x1000_0000_0000
-  /// Every stack starts at a multiple of this, above an unmapped gap.
-  private static let stackSpacing: UInt64 = 64 << 20
+  /// What is left unmapped below each stack: more than any function's frame.
+  private static let stackGap: UInt64 = 64 << 10
 
   /// Takes over the tables in use, at physical address `root`.
   public func adopt(root: UInt64) { self.root.store(root, ordering: .relaxed) }
@@ -69,15 +69,15 @@ public struct KernelAddressSpace: ~Copyable {
     public let top: UInt
   }
 
-  /// Makes a stack of `byteCount` bytes (whole pages, less than 64 MiB) with unmapped pages below
+  /// Makes a stack of `byteCount` bytes (whole pages) with unmapped pages below
   /// it. On error nothing stays allocated but page tables, which the next stack uses.
   public func makeStack(byteCount: UInt64) throws(FrameAllocatorError) -> Stack {
     try state.withLock { state throws(FrameAllocatorError) in
       let count = Int(byteCount / FrameAllocator.frameSize)
       let frames = try FrameAllocator.shared.allocate(count: count)
-      let top = state.nextStack + Self.stackSpacing
-      let bottom = top - byteCount
-      do {
+      let bottom = state.nextStack + Self.stackGap
+      let top = bottom + byteCount
+      do throws(FrameAllocatorError) {
         // Pages of 4 KiB only: the frames need not be aligned to more.
         try table.update(from: bottom, to: top, largestLevel: 0) {
           entry, address, _ in
@@ -98,9 +98,9 @@ public struct KernelAddressSpace: ~Copyable {
     table.lookUp(UInt64(address)).entry.isPresent
   }
 
-  /// Whether `address` lies in the gap below a stack, where only an overflow leads.
-  public static func isStackGuard(_ address: UInt) -> Bool {
-    let address = UInt64(address)
-    return address >= stackRegion && address < stackRegion + stackSpacing * 4096
+  /// Whether `address` lies where the stacks are: a fault there is an overflow into the gap
+  /// below one.
+  public static func isStackRegion(_ address: UInt) -> Bool {
+    UInt64(address) >= stackRegion && UInt64(address) < stackRegion * 2
   }
 }

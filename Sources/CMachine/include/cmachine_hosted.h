@@ -1,6 +1,7 @@
 // What stands in for the processor when the kernel modules run on the host: one thread plays one
 // simulated CPU, whose state is the thread's own.
 #pragma once
+#if !defined(__x86_64__) || __STDC_HOSTED__ != 0
 #include <stdint.h>
 
 struct apus_simulated_processor {
@@ -20,3 +21,4 @@ static inline void apus_pause(void) {
   __asm__ volatile("yield" ::: "memory");
 #endif
 }
+#endif

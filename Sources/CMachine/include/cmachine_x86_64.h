@@ -1,6 +1,7 @@
 // Instructions that Swift cannot express, and the layouts that assembly and Swift share.
 // Section numbers are of the Intel SDM, volume 3, unless said otherwise.
 #pragma once
+#if defined(__x86_64__) && __STDC_HOSTED__ == 0
 #include <stdint.h>
 #include <stddef.h>
 
@@ -208,6 +209,10 @@ APUS_BORDER(text_end)
 APUS_BORDER(rodata_end)
 APUS_BORDER(image_end)
 
+// The application's entry point, which the linker binds to the main module's.
+int main(int argc, char **argv);
+static inline int apus_call_main(void) { return main(0, NULL); }
+
 // ---- What Swift defines and the assembly calls ----
 
 void apus_boot(uint64_t start_info);
@@ -218,5 +223,9 @@ void apus_trap(struct apus_trap_frame *frame);
 void apus_handle_exception(struct apus_trap_frame *frame);
 // An interrupt that the kernel sent or armed itself; already acknowledged.
 void apus_handle_interrupt(uint64_t interrupt);
+// The heap: never returns NULL.
+void *apus_heap_allocate(uint64_t alignment, uint64_t byte_count);
+void apus_heap_free(void *pointer);
 // Memory ran out where Swift has no way to say so.
 _Noreturn void apus_out_of_memory(uint64_t byte_count);
+#endif

@@ -10,6 +10,7 @@
 
 .set PRESENT_WRITABLE, 0x3
 .set LARGE_PRESENT_WRITABLE, 0x83
+.set NO_EXECUTE_HIGH, 0x80000000
 .set CR0_PG_WP_NE_MP_PE, 0x80010023
 .set CR4_PAE, 0x20
 .set CR4_OSFXSR_OSXMMEXCPT, 0x600
@@ -33,10 +34,21 @@ apus_pvh_entry:
   movl $2048, %ecx
 1:
   movl %eax, (%edi)
+  movl $NO_EXECUTE_HIGH, 4(%edi)
   addl $0x200000, %eax
   addl $8, %edi
   decl %ecx
   jnz 1b
+  // But for the pages around the code.
+  movl $__apus_image_start, %eax
+  shrl $21, %eax
+2:
+  movl $0, boot_directories + 4(, %eax, 8)
+  incl %eax
+  movl %eax, %ecx
+  shll $21, %ecx
+  cmpl $__apus_text_end, %ecx
+  jb 2b
   movl $(boot_pointers + PRESENT_WRITABLE), apus_boot_pml4
   movl $(boot_directories + PRESENT_WRITABLE), boot_pointers
   movl $(boot_directories + 0x1000 + PRESENT_WRITABLE), boot_pointers + 8

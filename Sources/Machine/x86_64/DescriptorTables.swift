@@ -9,7 +9,8 @@ public struct ProcessorBlock {
   /// Bytes that a block needs, and its alignment.
   public static let size: UInt = 4096
 
-  let address: UInt
+  /// Where the block is.
+  public let address: UInt
 
   /// Makes the block at `address` (zeroed, page aligned) the one of CPU `index`.
   ///
@@ -32,6 +33,9 @@ public struct ProcessorBlock {
     // No I/O permission map: its offset is the segment's limit.
     write(UInt64(104) << 48, at: Self.tssOffset + 96)
   }
+
+  /// The block that was made at `address` before.
+  public init(at address: UInt) { self.address = address }
 
   static let gdtOffset: UInt = 64
   static let tssOffset: UInt = 128

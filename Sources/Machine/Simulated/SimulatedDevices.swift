@@ -21,7 +21,6 @@ public enum MonotonicClock {
 
   private static let start = ContinuousClock.now
 }
-#endif
 
 /// The ways that text leaves the machine: on the host, standard output and standard error.
 public enum OutputChannel: Sendable {
@@ -40,3 +39,4 @@ public enum AddressTranslation {
   public static func forget(_ address: UInt64) {}
   public static func forgetAll() {}
 }
+#endif

@@ -7,7 +7,7 @@ import PerCPU
 ///
 /// The channel for the application's standard output is the serial port. The log goes to the debug
 /// console where there is one, else to the serial port too.
-public enum Console {
+public enum ConsoleDevice {
   struct Channels {
     var log = OutputChannel.serial
   }
