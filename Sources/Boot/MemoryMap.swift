@@ -131,15 +131,22 @@ public struct MemoryMap: Sendable {
   /// The number of usable bytes.
   public var usableByteCount: UInt64 {
     var sum: UInt64 = 0
-    for range in usable { sum += range.byteCount }
+    forEachUsable { sum += $0.byteCount }
     return sum
   }
 
   /// The end of the highest usable range; 0 when there is none.
   public var highestUsableEnd: PhysicalAddress {
     var end = PhysicalAddress(0)
-    for range in usable { end = range.end }
+    forEachUsable { end = $0.end }
     return end
+  }
+
+  /// Hands the usable ranges to `body` in ascending order; no two of them touch. Unlike the
+  /// sequence `usable` this copies nothing.
+  @inline(__always)
+  public func forEachUsable(_ body: (PhysicalRange) -> Void) {
+    for index in 0..<count where regions[index].kind == .usable { body(regions[index].range) }
   }
 
   /// The usable ranges in ascending order; no two of them touch.
