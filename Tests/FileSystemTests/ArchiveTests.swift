@@ -1,5 +1,6 @@
-@testable import FileSystem
 import Testing
+
+@testable import FileSystem
 
 private func failure(_ bytes: [UInt8]) -> ArchiveError? {
   bytes.withUnsafeBytes { buffer in
