@@ -1,0 +1,70 @@
+/// Runs images in QEMU.
+public enum VirtualMachine {
+  /// What a run hands over while it goes on; all closures are called on the caller's thread.
+  public struct Events {
+    /// Bytes of the application's standard output, as they came.
+    public var onOutput: ([UInt8]) -> Void
+    /// A line of the log without its line feed; backtraces have their functions' names.
+    public var onLog: (String) -> Void
+    /// A record of the kernel or of a guest test.
+    public var onRecord: (Record) -> Void
+
+    public init(
+      onOutput: @escaping ([UInt8]) -> Void = { _ in }, onLog: @escaping (String) -> Void = { _ in },
+      onRecord: @escaping (Record) -> Void = { _ in }
+    ) {
+      self.onOutput = onOutput
+      self.onLog = onLog
+      self.onRecord = onRecord
+    }
+  }
+}
+
+/// Why a virtual machine cannot be started.
+public enum VirtualMachineError: Error, Equatable, CustomStringConvertible {
+  /// `qemu-system-x86_64` is not on the PATH.
+  case qemuMissing
+  /// The image cannot be read, or is no image.
+  case badImage(String)
+  /// The memory cannot hold what is loaded into it.
+  case memoryTooSmall(given: MemorySize, needed: MemorySize)
+  /// The kernel's command line has more bytes than the loader hands over.
+  case commandLineTooLong(bytes: Int)
+  /// A number in the configuration is out of its range.
+  case badConfiguration(String)
+  /// The operating system refused something.
+  case system(String)
+
+  public var description: String {
+    switch self {
+    case .qemuMissing:
+      "qemu-system-x86_64 is not on the PATH; install it: apt-get install qemu-system-x86"
+    case .badImage(let message): message
+    case .memoryTooSmall(let given, let needed):
+      "\(given) of memory cannot hold the image and the root file system; use --memory \(needed)"
+    case .commandLineTooLong(let bytes):
+      "arguments and environment take \(bytes) bytes of the kernel's command line, which holds "
+        + "\(VirtualMachineConfiguration.maximumCommandLineBytes); put them into a file of --rootfs"
+    case .badConfiguration(let message): message
+    case .system(let message): message
+    }
+  }
+
+  /// The status with which `apus run` ends.
+  public var exitStatus: Int32 { self == .qemuMissing ? 127 : 125 }
+}
+
+extension VirtualMachine {
+  /// Boots an image, hands over what it says, and waits for its end.
+  ///
+  /// Call it on a thread that lives until it returns; QEMU dies with that thread. INT, TERM and
+  /// HUP end the run when `handlingSignals` is set: only for a process with one thread.
+  ///
+  /// - Throws: what is wrong with the configuration or with this computer, before anything runs.
+  public static func run(
+    _ configuration: VirtualMachineConfiguration, events: Events = Events(),
+    handlingSignals: Bool = false
+  ) throws(VirtualMachineError) -> Outcome {
+    throw .qemuMissing
+  }
+}
