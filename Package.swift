@@ -76,7 +76,9 @@ let package = Package(
       ],
       swiftSettings: warningsAsErrors),
     .target(
-      name: "VirtualMachines", dependencies: ["CLibArchive"], swiftSettings: warningsAsErrors),
+      name: "VirtualMachines", dependencies: ["CLibArchive", "CHost"],
+      swiftSettings: warningsAsErrors),
+    .target(name: "CHost"),
     .systemLibrary(name: "CLibArchive", providers: [.apt(["libarchive-dev"])]),
     // Loaded by QEMU, which has no Swift runtime: neither its start-up code nor its library.
     .target(

@@ -42,6 +42,6 @@ public struct MemorySize: Equatable, Comparable, Sendable, CustomStringConvertib
 
   /// The size in whole mebibytes, rounded up.
   public var roundedUpToMebibytes: MemorySize {
-    MemorySize(bytes: (bytes + (1 << 20 - 1)) >> 20 << 20)
+    MemorySize(mebibytes: bytes >> 20 + (bytes & (1 << 20 - 1) == 0 ? 0 : 1))
   }
 }

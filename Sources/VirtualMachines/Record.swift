@@ -17,18 +17,18 @@ public enum Record: Equatable, Sendable {
   /// Parses a record's line without its first byte 0x01 and its line feed.
   ///
   /// - Returns: `nil` for a record that this version does not know; its line is to be shown.
-  public init?(_ line: some StringProtocol) {
-    let fields = line.split(separator: " ", omittingEmptySubsequences: true)
+  public init?(_ line: String) {
+    let fields = line.split(separator: " ").map(String.init)
     switch fields.first {
     case "booted":
-      self = .booted(BootRecord(fields.dropFirst()))
+      self = .booted(BootRecord(Array(fields.dropFirst())))
     case "exit":
       guard fields.count == 2, let status = UInt8(fields[1]) else { return nil }
       self = .exit(status: status)
     case "panic": self = .panic
     case "out-of-memory": self = .outOfMemory
     case "test":
-      guard let record = TestRecord(fields.dropFirst().map(String.init)) else { return nil }
+      guard let record = TestRecord(Array(fields.dropFirst())) else { return nil }
       self = .test(record)
     case "tests":
       guard fields.count == 2, fields[1] == "done" else { return nil }
@@ -54,7 +54,7 @@ public struct BootRecord: Equatable, Sendable, Encodable {
   }
 
   /// Parses `KEY=NUMBER` fields; a field that is not known is left out.
-  init(_ fields: some Sequence<some StringProtocol>) {
+  init(_ fields: [String]) {
     for field in fields {
       let parts = field.split(separator: "=", maxSplits: 1)
       guard parts.count == 2, let number = Int(parts[1]) else { continue }
