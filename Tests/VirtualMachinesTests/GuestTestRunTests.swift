@@ -8,7 +8,7 @@ struct GuestTestRunTests {
     var run = GuestTestRun()
     for (second, line) in lines.enumerated() {
       if line.first == "!" {
-        run.receive(try #require(Record(line.dropFirst())), at: Double(second))
+        run.receive(try #require(Record(String(line.dropFirst()))), at: Double(second))
       } else {
         run.receive(logLine: line)
       }
