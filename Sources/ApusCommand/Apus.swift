@@ -21,25 +21,27 @@ struct Apus: ParsableCommand {
   static func main() {
     do {
       var command = try parseAsRoot()
-      try command.run()
+      do {
+        try command.run()
+      } catch let failure as CommandFailure {
+        StandardError.complain(failure.message)
+        exit(withError: ExitCode(failure.status))
+      } catch let error where !(error is ExitCode || error is CleanExit || error is ValidationError) {
+        StandardError.complain("\(error)")
+        exit(withError: ExitCode(CommandFailure.status))
+      }
     } catch {
       end(with: error)
     }
   }
 
+  /// Ends with what the parser has to say: help, the version, a bare status, or an error, which it
+  /// would follow up with several lines of usage, of which one hint is enough.
   private static func end(with error: any Error) -> Never {
-    if let failure = error as? CommandFailure {
-      StandardError.complain(failure.message)
-      exit(withError: ExitCode(failure.status))
-    }
-    // Help, the version and a bare status; an error of the parser comes with several lines of
-    // usage, of which one hint is enough.
     let status = exitCode(for: error)
     guard status == .validationFailure else { exit(withError: error) }
-    let words = CommandLine.arguments.dropFirst().prefix(1)
-    let verb = words.first.flatMap { word in
-      configuration.subcommands.first { $0.configuration.commandName == word }
-    }
+    let word = CommandLine.arguments.dropFirst().first
+    let verb = configuration.subcommands.first { $0.configuration.commandName == word }
     let help = ["apus", verb?.configuration.commandName, "--help"].compactMap { $0 }
     StandardError.complain("\(message(for: error)) (see '\(help.joined(separator: " "))')")
     exit(withError: status)
@@ -48,10 +50,13 @@ struct Apus: ParsableCommand {
 
 /// Why a verb cannot do its work, and the status with which the command ends.
 struct CommandFailure: Error {
+  /// The status when the work could not be started, as env(1) and timeout(1) have it.
+  static let status: Int32 = 125
+
   var message: String
   var status: Int32
 
-  init(_ message: String, status: Int32 = 125) {
+  init(_ message: String, status: Int32 = Self.status) {
     self.message = message
     self.status = status
   }

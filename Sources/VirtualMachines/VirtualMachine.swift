@@ -170,10 +170,12 @@ private struct Conversation {
     }
   }
 
-  /// What QEMU wrote to its standard error, without empty lines.
+  /// What QEMU wrote to its standard error, without empty lines and without its own name.
   var qemuMessages: String {
-    String(decoding: complaints, as: UTF8.self)
-      .split(whereSeparator: \.isNewline).joined(separator: "\n")
+    let prefix = "\(QEMUCommandLine.program): "
+    return String(decoding: complaints, as: UTF8.self).split(whereSeparator: \.isNewline)
+      .map { $0.hasPrefix(prefix) ? $0.dropFirst(prefix.count) : $0 }
+      .joined(separator: "\n")
   }
 
   /// Why the machine ended, by the guest's records.
