@@ -84,24 +84,18 @@ pid_t chost_spawn(const char *path, char *const arguments[], char *const environ
 
 int chost_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 
-static int terminating_signals(sigset_t *set) {
+int chost_receive_signals(sigset_t *previous) {
   static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-  sigemptyset(set);
+  sigset_t set;
+  sigemptyset(&set);
   for (unsigned n = 0; n < sizeof numbers / sizeof *numbers; n++) {
     struct sigaction action;
     if (sigaction(numbers[n], NULL, &action) != 0) return -errno;
-    if (action.sa_handler != SIG_IGN) sigaddset(set, numbers[n]);
+    if (action.sa_handler != SIG_IGN) sigaddset(&set, numbers[n]);
   }
-  return 0;
-}
-
-int chost_receive_signals(void) {
-  sigset_t set;
-  int status = terminating_signals(&set);
-  if (status != 0) return status;
   int descriptor = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   if (descriptor < 0) return -errno;
-  if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) {
+  if (sigprocmask(SIG_BLOCK, &set, previous) != 0) {
     int error = errno;
     close(descriptor);
     return -error;
@@ -115,10 +109,9 @@ int chost_next_signal(int descriptor) {
   return (int)information.ssi_signo;
 }
 
-void chost_stop_receiving_signals(int descriptor) {
-  sigset_t set;
+void chost_stop_receiving_signals(int descriptor, const sigset_t *previous) {
   close(descriptor);
-  if (terminating_signals(&set) == 0) sigprocmask(SIG_UNBLOCK, &set, NULL);
+  sigprocmask(SIG_SETMASK, previous, NULL);
 }
 
 #endif

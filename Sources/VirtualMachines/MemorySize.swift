@@ -40,8 +40,8 @@ public struct MemorySize: Equatable, Comparable, Sendable, CustomStringConvertib
     return "\(bytes)B"
   }
 
-  /// The size in whole mebibytes, rounded up.
+  /// The size in whole mebibytes, rounded up; at most the largest that 64 bits hold.
   public var roundedUpToMebibytes: MemorySize {
-    MemorySize(mebibytes: bytes >> 20 + (bytes & (1 << 20 - 1) == 0 ? 0 : 1))
+    MemorySize(mebibytes: min(bytes >> 20 + (bytes & (1 << 20 - 1) == 0 ? 0 : 1), 1 << 44 - 1))
   }
 }

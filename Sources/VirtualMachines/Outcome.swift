@@ -27,13 +27,18 @@ public struct Outcome: Equatable, Sendable {
   /// All records in order, those of guest tests too.
   public var records: [Record]
 
+  /// What QEMU itself wrote to its standard error.
+  public var qemuMessages: String
+
   public init(
-    reason: Reason, boot: BootRecord? = nil, wallSeconds: Double = 0, records: [Record] = []
+    reason: Reason, boot: BootRecord? = nil, wallSeconds: Double = 0, records: [Record] = [],
+    qemuMessages: String = ""
   ) {
     self.reason = reason
     self.boot = boot
     self.wallSeconds = wallSeconds
     self.records = records
+    self.qemuMessages = qemuMessages
   }
 
   /// The status with which `apus run` ends.

@@ -86,6 +86,18 @@ public struct QEMUCommandLine {
     ([Self.program] + arguments()).map(ShellQuoting.quote).joined(separator: " ")
   }
 
+  /// What QEMU says about its version, or `nil` when there is none.
+  public static func version() -> String? {
+    guard let path = File.program(program) else { return nil }
+    let process = ChildProcess(path: path, arguments: ["--version"])
+    var words: [UInt8] = []
+    let end = try? process.run { descriptor, bytes in
+      if descriptor == 1 { words.append(contentsOf: bytes) }
+    }
+    guard end == .exited(status: 0) else { return nil }
+    return String(decoding: words, as: UTF8.self).split(separator: "\n").first.map(String.init)
+  }
+
   private var accelerator: [String] {
     switch configuration.accelerator {
     case .kvm: ["-accel", "kvm"]

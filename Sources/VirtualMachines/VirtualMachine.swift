@@ -58,7 +58,8 @@ public enum VirtualMachine {
     conversation.end()
     return Outcome(
       reason: conversation.reason(end), boot: conversation.boot,
-      wallSeconds: start.duration(to: .now) / .seconds(1), records: conversation.records)
+      wallSeconds: start.duration(to: .now) / .seconds(1), records: conversation.records,
+      qemuMessages: conversation.qemuMessages)
   }
 
   /// Checks what can be known before the start.
@@ -155,25 +156,34 @@ private struct Conversation {
 
   /// Why the machine ended: the guest's own words first, then QEMU's status.
   func reason(_ end: ChildProcess.End) -> Outcome.Reason {
-    switch end {
-    case .timedOut: return .timedOut
-    case .interrupted(let signal): return .interrupted(signal: signal)
-    case .exited, .killed: break
+    switch (end, wordsOfGuest) {
+    case (.timedOut, _): return .timedOut
+    case (.interrupted(let signal), _): return .interrupted(signal: signal)
+    case (_, .some(let reason)): return reason
+    case (.exited(status: DebugExit.panic.processStatus), nil): return .panicked
+    case (.exited(status: DebugExit.outOfMemory.processStatus), nil): return .outOfMemory
+    case (.exited(status: 0), nil): return .reset
+    case (.killed(let signal), nil): return .qemuFailed(message: "QEMU was killed by signal \(signal)")
+    case (.exited(let status), nil):
+      let words = qemuMessages
+      return .qemuFailed(message: words.isEmpty ? "QEMU ended with status \(status)" : words)
     }
+  }
+
+  /// What QEMU wrote to its standard error, without empty lines and without its own name.
+  var qemuMessages: String {
+    let prefix = "\(QEMUCommandLine.program): "
+    return String(decoding: complaints, as: UTF8.self).split(whereSeparator: \.isNewline)
+      .map { $0.hasPrefix(prefix) ? $0.dropFirst(prefix.count) : $0 }
+      .joined(separator: "\n")
+  }
+
+  /// Why the machine ended, by the guest's records.
+  private var wordsOfGuest: Outcome.Reason? {
     if records.contains(.panic) { return .panicked }
     if records.contains(.outOfMemory) { return .outOfMemory }
     for case .exit(let status) in records.reversed() { return .exited(status: status) }
-    switch end {
-    case .exited(status: DebugExit.panic.processStatus): return .panicked
-    case .exited(status: DebugExit.outOfMemory.processStatus): return .outOfMemory
-    case .exited(status: 0): return .reset
-    case .killed(let signal): return .qemuFailed(message: "QEMU was killed by signal \(signal)")
-    case .exited(let status):
-      let words = String(decoding: complaints, as: UTF8.self)
-        .split(whereSeparator: \.isNewline).joined(separator: "\n")
-      return .qemuFailed(message: words.isEmpty ? "QEMU ended with status \(status)" : words)
-    case .timedOut, .interrupted: return .timedOut
-    }
+    return nil
   }
 }
 

@@ -4,6 +4,7 @@
 #ifndef CHOST_H
 #define CHOST_H
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -27,16 +28,17 @@ int chost_pipe(int ends[2]);
 ///
 /// A signal that is ignored, as under nohup, stays ignored.
 ///
+/// @param previous receives what was blocked before.
 /// @return the descriptor, or a negative errno.
-int chost_receive_signals(void);
+int chost_receive_signals(sigset_t *previous);
 
 /// Takes one signal that has arrived.
 ///
 /// @return its number, or 0 when none has arrived.
 int chost_next_signal(int descriptor);
 
-/// Closes the descriptor and gives the signals their old actions again.
-void chost_stop_receiving_signals(int descriptor);
+/// Closes the descriptor and blocks again only what was blocked before.
+void chost_stop_receiving_signals(int descriptor, const sigset_t *previous);
 
 /// Demangles a Swift symbol; the Swift runtime defines it and keeps it stable.
 ///
