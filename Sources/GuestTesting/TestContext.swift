@@ -1,5 +1,8 @@
 import Machine
 
+import struct Synchronization.AtomicLoadOrdering
+import struct Synchronization.AtomicUpdateOrdering
+
 /// What a running test checks its expectations with. It may be used on every CPU at once.
 public final class TestContext: Sendable {
   private let name: String
@@ -41,7 +44,7 @@ public final class TestContext: Sendable {
   public func fail(_ message: String, file: StaticString = #fileID, line: UInt = #line) {
     // Tests that check in a loop would otherwise flood the log.
     if failures.wrappingAdd(1, ordering: .relaxed).oldValue < Self.reportedFailures {
-      TestRecord.fail(name, "\(file): \(line): \(message)").send()
+      TestRecord.fail(name, "\(file):\(line): \(message)").send()
     }
   }
 

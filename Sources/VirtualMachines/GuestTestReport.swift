@@ -41,6 +41,9 @@ public struct GuestTestReport: Equatable, Sendable {
     "\(passed) passed, \(failed) failed" + (skipped > 0 ? ", \(skipped) skipped" : "")
   }
 
+  /// Whether no test has even been skipped.
+  public var isEmpty: Bool { passed + failed + skipped == 0 }
+
   /// The command's exit status: 0 if tests ran and none failed.
   public var exitStatus: Int32 { failed == 0 && passed > 0 ? 0 : 1 }
 

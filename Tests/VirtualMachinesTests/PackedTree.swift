@@ -3,7 +3,7 @@ import VirtualMachines
 
 /// A directory for one test: a `tree` to be packed and a place for the archive. It goes away with
 /// the object.
-final class TemporaryDirectory {
+final class PackedTree {
   let base: URL
   var tree: URL { base.appendingPathComponent("tree") }
   var archive: String { base.appendingPathComponent("archive.cpio").path }
