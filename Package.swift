@@ -36,7 +36,7 @@ let package = Package(
       name: "Apus",
       dependencies: ["Kernel", "Interrupts", "Console", "FileSystem", "PerCPU", "Machine"],
       swiftSettings: kernel),
-    .target(name: "GuestTesting", dependencies: ["Apus", "Machine"], swiftSettings: kernel),
+    .target(name: "GuestTesting", dependencies: ["Apus"], swiftSettings: kernel),
 
     // The kernel, from the start-up sequence down to the hardware.
     .target(
