@@ -19,8 +19,8 @@ enum BootTests {
             _ = ran.wrappingAdd(1 << UInt64(cpu.index), ordering: .relaxed)
             t.expect(CPU.current.index, equals: cpu.index)
           }
-          t.expect(
-            ran.load(ordering: .relaxed), equals: CPU.count == 64 ? .max : 1 << UInt64(CPU.count) - 1)
+          let all: UInt64 = CPU.count == 64 ? .max : 1 << UInt64(CPU.count) - 1
+          t.expect(ran.load(ordering: .relaxed), equals: all, "the set of CPUs that ran")
         },
         Test("a null pointer is fatal", dies: "page fault") {
           let address = UInt(CPU.count - CPU.count + 8)
