@@ -77,9 +77,14 @@ let package = Package(
       ],
       swiftSettings: warningsAsErrors),
     .target(
-      name: "VirtualMachines", dependencies: ["CLibArchive"], swiftSettings: warningsAsErrors),
+      name: "VirtualMachines", dependencies: ["CLibArchive", "CHost"],
+      swiftSettings: warningsAsErrors),
+    .target(name: "CHost"),
     .systemLibrary(name: "CLibArchive", providers: [.apt(["libarchive-dev"])]),
-    .target(name: "InstructionCounter"),
+    // Loaded by QEMU, which has no Swift runtime: neither its start-up code nor its library.
+    .target(
+      name: "InstructionCounter",
+      linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]),
 
     .testTarget(name: "BootTests", dependencies: ["Boot"], swiftSettings: warningsAsErrors),
     .testTarget(

@@ -1,1 +1,231 @@
-int apus_placeholder;
+// Counts the guest instructions that every vCPU executes, and notes all counts at each mark.
+//
+//   qemu-system-x86_64 … -plugin libInstructionCounter.so,entry=0xA,marks=0xB,out=FILE
+//
+// A mark is the execution of an address: `entry` is mark 0, the byte `marks + n` is mark n. The
+// instruction at the mark belongs to what comes after it. `call marks + n` therefore costs the
+// count two instructions, the call before the mark and the return after it.
+//
+// Counting is by instruction, not by translated block. A block's callback counts the whole block
+// before any of it has run, so a fault or a device access in its middle, after which QEMU makes a
+// new block of the rest, counts instructions that never ran or counts them twice. QEMU's inline
+// counters are cheaper, but add to one place for all vCPUs without atomicity. What exactness
+// costs, in wall time against a run without a plugin, on QEMU 7.2 with TCG: 1.6 times in a loop of
+// 2 instructions (by block 1.3), 4 times in one of 22 instructions, half of them stores (by block
+// 1.05). The boots and benchmarks that are counted are short; exactness is worth it.
+//
+// What counts as an instruction is what QEMU executes as one: each iteration of a `rep`, and each
+// attempt of an instruction that faults and is executed again.
+//
+// The file is text, one record per line:
+//   apus-instruction-counts 1
+//   cpus N
+//   event MARK CPU COUNT0 … COUNT(N-1)     in the order of the marks
+//   dropped D                              marks that are not in the file, if there are any
+//   total COUNT0 … COUNT(N-1)              the last line: without it QEMU was killed
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "qemu_plugin.h"
+
+#define EVENT_LIMIT 65536
+#define MARK_COUNT 64
+#define CACHE_LINE 64
+
+// One per vCPU. Each has a cache line of its own: under multi-threaded TCG every vCPU writes its
+// counter from its own thread, a billion times.
+struct counter {
+  _Alignas(CACHE_LINE) _Atomic uint64_t instructions;
+};
+
+// Followed in memory by one count per vCPU.
+struct event {
+  // Set last: at exit another vCPU may be in the middle of writing an event.
+  atomic_bool complete;
+  uint16_t mark;
+  uint32_t vcpu;
+  uint64_t counts[];
+};
+
+int qemu_plugin_version = 1;
+
+static unsigned int vcpu_count;
+static struct counter *counters;
+
+static char *events;
+static size_t event_size;
+static _Atomic uint64_t event_count;
+
+static uint64_t entry_address;
+static uint64_t marks_address;
+static FILE *output;
+static char *output_path;
+
+static struct event *event_at(uint64_t index) {
+  return (struct event *)(events + index * event_size);
+}
+
+static uint64_t count_of(unsigned int vcpu) {
+  return atomic_load_explicit(&counters[vcpu].instructions, memory_order_relaxed);
+}
+
+// A counter has one writer, its vCPU's thread, so that load, add and store need no lock prefix.
+static void count_instruction(unsigned int vcpu, void *data) {
+  (void)data;
+  atomic_store_explicit(&counters[vcpu].instructions, count_of(vcpu) + 1, memory_order_relaxed);
+}
+
+static void record_mark(unsigned int vcpu, void *data) {
+  // No ordering with the other vCPUs' counters is needed: the guest's own synchronisation orders
+  // what it did before the mark, and their latest few instructions have no defined moment.
+  uint64_t index = atomic_fetch_add_explicit(&event_count, 1, memory_order_relaxed);
+  if (index < EVENT_LIMIT) {
+    struct event *event = event_at(index);
+    event->mark = (uint16_t)(uintptr_t)data;
+    event->vcpu = vcpu;
+    for (unsigned int other = 0; other < vcpu_count; other++) {
+      event->counts[other] = count_of(other);
+    }
+    atomic_store_explicit(&event->complete, true, memory_order_release);
+  }
+  count_instruction(vcpu, NULL);
+}
+
+static void instrument(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
+  (void)id;
+  size_t count = qemu_plugin_tb_n_insns(block);
+  for (size_t index = 0; index < count; index++) {
+    struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(block, index);
+    uint64_t address = qemu_plugin_insn_vaddr(instruction);
+    qemu_plugin_vcpu_udata_cb_t callback = count_instruction;
+    uintptr_t mark = 0;
+    if (address == entry_address) {
+      callback = record_mark;
+    } else if (address >= marks_address && address - marks_address < MARK_COUNT) {
+      callback = record_mark;
+      mark = address - marks_address;
+    }
+    qemu_plugin_register_vcpu_insn_exec_cb(instruction, callback, QEMU_PLUGIN_CB_NO_REGS,
+                                           (void *)mark);
+  }
+}
+
+static void write_counts(qemu_plugin_id_t id, void *data) {
+  (void)id;
+  (void)data;
+  uint64_t made = atomic_load(&event_count);
+  uint64_t kept = made < EVENT_LIMIT ? made : EVENT_LIMIT;
+  uint64_t dropped = made - kept;
+
+  fprintf(output, "apus-instruction-counts 1\ncpus %u\n", vcpu_count);
+  for (uint64_t index = 0; index < kept; index++) {
+    struct event *event = event_at(index);
+    if (!atomic_load_explicit(&event->complete, memory_order_acquire)) {
+      dropped++;
+      continue;
+    }
+    fprintf(output, "event %u %" PRIu32, (unsigned int)event->mark, event->vcpu);
+    for (unsigned int vcpu = 0; vcpu < vcpu_count; vcpu++) {
+      fprintf(output, " %" PRIu64, event->counts[vcpu]);
+    }
+    fputc('\n', output);
+  }
+  if (dropped > 0) {
+    fprintf(output, "dropped %" PRIu64 "\n", dropped);
+    fprintf(stderr, "InstructionCounter: %" PRIu64 " marks are not in %s: it keeps %d\n", dropped,
+            output_path, EVENT_LIMIT);
+  }
+  fputs("total", output);
+  for (unsigned int vcpu = 0; vcpu < vcpu_count; vcpu++) {
+    fprintf(output, " %" PRIu64, count_of(vcpu));
+  }
+  fputc('\n', output);
+
+  bool failed = ferror(output) != 0;
+  failed = fclose(output) != 0 || failed;
+  if (failed) {
+    fprintf(stderr, "InstructionCounter: cannot write %s: %s\n", output_path, strerror(errno));
+  }
+}
+
+static bool parse_address(const char *text, uint64_t *address) {
+  if (strncmp(text, "0x", 2) != 0 || strlen(text) < 3 || strlen(text) > 18 ||
+      strspn(text + 2, "0123456789abcdefABCDEF") != strlen(text + 2)) {
+    return false;
+  }
+  *address = strtoull(text + 2, NULL, 16);
+  return true;
+}
+
+static int refuse(const char *what, const char *which) {
+  fprintf(stderr,
+          "InstructionCounter: %s%s; usage: -plugin libInstructionCounter.so,"
+          "entry=0xADDRESS,marks=0xADDRESS,out=FILE\n",
+          what, which);
+  return -1;
+}
+
+static int parse_options(int argc, char **argv) {
+  bool have_entry = false;
+  bool have_marks = false;
+  for (int index = 0; index < argc; index++) {
+    char *option = argv[index];
+    if (strncmp(option, "entry=", 6) == 0) {
+      have_entry = parse_address(option + 6, &entry_address);
+      if (!have_entry) {
+        return refuse("not a hexadecimal address: ", option);
+      }
+    } else if (strncmp(option, "marks=", 6) == 0) {
+      have_marks = parse_address(option + 6, &marks_address);
+      if (!have_marks) {
+        return refuse("not a hexadecimal address: ", option);
+      }
+    } else if (strncmp(option, "out=", 4) == 0 && option[4] != '\0') {
+      free(output_path);
+      output_path = strdup(option + 4);
+    } else {
+      return refuse("unknown option: ", option);
+    }
+  }
+  if (!have_entry || !have_marks || output_path == NULL) {
+    return refuse("missing option: ", !have_entry ? "entry" : !have_marks ? "marks" : "out");
+  }
+  return 0;
+}
+
+int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv) {
+  if (!info->system_emulation) {
+    fprintf(stderr, "InstructionCounter: only whole virtual machines can be counted\n");
+    return -1;
+  }
+  if (parse_options(argc, argv) != 0) {
+    return -1;
+  }
+
+  vcpu_count = (unsigned int)info->system.max_vcpus;
+  counters = aligned_alloc(CACHE_LINE, vcpu_count * sizeof *counters);
+  event_size = sizeof(struct event) + vcpu_count * sizeof(uint64_t);
+  // Zeroed by the system page by page when first touched: what no mark uses costs nothing.
+  events = calloc(EVENT_LIMIT, event_size);
+  if (counters == NULL || events == NULL) {
+    fprintf(stderr, "InstructionCounter: not enough memory for the counts\n");
+    return -1;
+  }
+  for (unsigned int vcpu = 0; vcpu < vcpu_count; vcpu++) {
+    atomic_init(&counters[vcpu].instructions, 0);
+  }
+
+  output = fopen(output_path, "w");
+  if (output == NULL) {
+    fprintf(stderr, "InstructionCounter: cannot write %s: %s\n", output_path, strerror(errno));
+    return -1;
+  }
+  qemu_plugin_register_vcpu_tb_trans_cb(id, instrument);
+  qemu_plugin_register_atexit_cb(id, write_counts, NULL);
+  return 0;
+}

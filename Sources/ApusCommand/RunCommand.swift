@@ -1,0 +1,209 @@
+import ArgumentParser
+import Foundation
+import VirtualMachines
+
+/// `apus run`: boots a package or an image and ends with the application's status.
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Boot an application in a virtual machine.",
+    discussion: """
+      The application's output goes to standard output, unchanged; the kernel's log and the \
+      application's standard error go to standard error.
+
+      Examples:
+        apus run hello
+        apus run --cpus 8 --memory 512M hello -- --verbose input.txt
+        apus run --rootfs books --env LANG=C --timeout 10 Examples/WordCount
+        apus run --gdb hello
+        apus run --dry-run hello
+
+      Exit status:
+        0...255  the application's own, unless:
+        1        the package does not build
+        64       a flag or argument is wrong
+        124      the time given by --timeout was over
+        125      the virtual machine could not be started, or the guest reset itself
+        127      QEMU is missing
+        134      the kernel panicked
+        137      the guest ran out of memory
+        129, 130, 143  the command was ended by HUP, INT (Ctrl-C), TERM
+      """)
+
+  @OptionGroup(title: "Virtual machine options")
+  var machine: VirtualMachineOptions
+
+  @Option(
+    help: .init("A directory whose contents the application sees as its files.", valueName: "dir"),
+    completion: .directory)
+  var rootfs: String?
+
+  @Option(
+    name: .customLong("env"), parsing: .singleValue,
+    help: .init("A variable of the application's environment; repeatable.", valueName: "name=value"),
+    transform: Self.environmentVariable)
+  var environment: [EnvironmentVariable] = []
+
+  @Flag(help: "Show nothing but errors beside the application's output.")
+  var quiet = false
+
+  @Option(help: .init("Kill the virtual machine this long after its start.", valueName: "seconds"))
+  var timeout: Double?
+
+  @Option(
+    defaultAsFlag: 1234,
+    help: .init(
+      "Wait for gdb on this port of 127.0.0.1 before the first instruction.", valueName: "port"))
+  var gdb: UInt16?
+
+  @Flag(help: "Print QEMU's command line, and start nothing.")
+  var dryRun = false
+
+  @Flag(help: "Print one JSON object with all that is known about the run; counts instructions.")
+  var json = false
+
+  @Flag(
+    name: .customLong("icount"),
+    help: "Let virtual time follow the instructions, so that two runs are the same.")
+  var instructionClock = false
+
+  @Flag(help: "Say what the command decides and does.")
+  var verbose = false
+
+  @Argument(help: "A package's directory, or an image.", completion: .file())
+  var image: String
+
+  @Argument(
+    parsing: .postTerminator,
+    help: .init("Arguments of the application.", valueName: "argument"))
+  var arguments: [String] = []
+
+  mutating func validate() throws {
+    if let timeout, !(timeout > 0 && timeout < 1e6) {
+      throw ValidationError("--timeout \(timeout): give a number of seconds above 0")
+    }
+    if gdb == 0 { throw ValidationError("--gdb 0: give a port from 1 to 65535") }
+    let onlyTCG = instructionClock ? "--icount" : json ? "--json" : nil
+    if machine.accel == .kvm, let onlyTCG {
+      throw ValidationError("\(onlyTCG) counts instructions, which KVM cannot: use --accel tcg")
+    }
+    guard arguments.allSatisfy({ !$0.utf8.contains(0) }) else {
+      throw ValidationError("an argument has a zero byte")
+    }
+  }
+
+  private static func environmentVariable(_ text: String) throws -> EnvironmentVariable {
+    guard let variable = EnvironmentVariable(text) else {
+      throw ValidationError("--env \(text): write NAME=VALUE, the name of letters, digits and '_'")
+    }
+    return variable
+  }
+
+  mutating func run() throws {
+    // From here on INT, TERM and HUP are heeded where everything can be cleaned up.
+    let signals = try SignalReceiver()
+    defer { signals.stop() }
+    let target = try ImageTarget(image)
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+
+    let choice = machine.accelerator(counting: json || instructionClock)
+    if verbose { StandardError.note("accelerator \(choice.accelerator): \(choice.reason)") }
+    var configuration = self.configuration(target, choice.accelerator)
+    if json { configuration.counting = try counting(directory) }
+    if dryRun { return try show(configuration) }
+
+    if let rootfs { configuration.initrd = try pack(rootfs, in: directory) }
+    if verbose { StandardError.note(QEMUCommandLine(configuration).shellCommand) }
+    if let gdb {
+      let file = ShellQuoting.quote(configuration.image)
+      StandardError.note(
+        "waiting for gdb; enter: gdb \(file) -ex 'target remote 127.0.0.1:\(gdb)'")
+    }
+    let run = RunOutput(json: json)
+    let outcome: Outcome
+    do throws(VirtualMachineError) {
+      outcome = try VirtualMachine.run(configuration, events: run.events, handlingSignals: true)
+    } catch {
+      throw CommandFailure(error.description, status: error.exitStatus)
+    }
+    if verbose, !outcome.qemuMessages.isEmpty { StandardError.note(outcome.qemuMessages) }
+    if json {
+      try RunReport(configuration, choice, outcome, run).print()
+    }
+    if let line = explanation(outcome) { StandardError.complain(line) }
+    throw ExitCode(outcome.exitStatus)
+  }
+
+  /// The virtual machine that the flags describe, without its files.
+  private func configuration(
+    _ target: ImageTarget, _ accelerator: Accelerator
+  ) -> VirtualMachineConfiguration {
+    var configuration = VirtualMachineConfiguration(
+      image: target.path, programName: target.programName)
+    configuration.cpus = machine.cpus
+    configuration.memory = machine.memory
+    configuration.machine = machine.machine
+    configuration.accelerator = accelerator
+    configuration.arguments = arguments
+    configuration.environment = environment
+    configuration.logLevel = quiet ? .error : .info
+    configuration.timeout = timeout
+    configuration.gdbPort = gdb
+    configuration.instructionClock = instructionClock
+    return configuration
+  }
+
+  private func counting(
+    _ directory: TemporaryDirectory
+  ) throws -> VirtualMachineConfiguration.InstructionCounting {
+    .init(plugin: try InstructionCounterPlugin.path(), output: directory.path("counts"))
+  }
+
+  private func pack(_ rootfs: String, in directory: TemporaryDirectory) throws -> String {
+    do throws(RootFileSystemError) {
+      let archive = try RootFileSystem.pack(directory: rootfs, to: directory.path("rootfs.cpio"))
+      for path in archive.skipped {
+        StandardError.note("\(path) is neither file, directory nor link: left out")
+      }
+      return archive.path
+    } catch {
+      throw CommandFailure("--rootfs: \(error)")
+    }
+  }
+
+  /// Prints QEMU's command line as it can be entered in a shell.
+  private func show(_ configuration: VirtualMachineConfiguration) throws {
+    var configuration = configuration
+    if let rootfs {
+      let archive = "\(URL(fileURLWithPath: rootfs).standardizedFileURL.path).cpio"
+      configuration.initrd = archive
+      let words = [rootfs, archive].map(ShellQuoting.quote)
+      StandardError.note(
+        "make the archive first: (cd \(words[0]) && find . | cpio -o -H newc) > \(words[1])")
+    }
+    let marks = (try? ELFImage(path: configuration.image)).flatMap(QEMUCommandLine.Marks.init)
+    print(QEMUCommandLine(configuration, marks: marks).shellCommand)
+  }
+
+  /// What happened and what to do next, when the application did not end by itself.
+  private func explanation(_ outcome: Outcome) -> String? {
+    switch outcome.reason {
+    case .exited, .interrupted: nil
+    case .panicked:
+      "the kernel panicked; its report is in the log, and --gdb lets a debugger watch"
+    case .outOfMemory:
+      "the guest ran out of memory; give it more than \(machine.memory) with --memory"
+    case .timedOut:
+      "no end after \(Self.seconds(timeout ?? 0)) s: killed; --timeout raises the bound"
+    case .reset:
+      "the guest reset itself without a report; --gdb lets a debugger watch"
+    case .qemuFailed(let message):
+      "QEMU failed: \(message)"
+    }
+  }
+
+  private static func seconds(_ value: Double) -> String {
+    value == value.rounded() ? String(Int(value)) : String(value)
+  }
+}

@@ -1,0 +1,53 @@
+import ArgumentParser
+import VirtualMachines
+
+/// The flags that describe the virtual machine.
+struct VirtualMachineOptions: ParsableArguments {
+  @Option(
+    help: .init(
+      "The number of CPUs, 1 to \(VirtualMachineConfiguration.maximumCPUs).", valueName: "n"))
+  var cpus = VirtualMachineConfiguration.defaultCPUs
+
+  @Option(
+    help: .init(
+      "The memory: a number and K, M or G; 64M, 64MB and 64MiB are the same.", valueName: "size"),
+    transform: Self.memorySize)
+  var memory = VirtualMachineConfiguration.defaultMemory
+
+  @Option(help: .init("The machine that QEMU shows to the guest.", valueName: "type"))
+  var machine = MachineType.microvm
+
+  @Option(
+    help: .init(
+      """
+      What executes the guest: kvm (CPU model 'host'), tcg (CPU model 'max'), or auto, which \
+      takes kvm where a guest really runs under it.
+      """, valueName: "how"))
+  var accel = AcceleratorChoice.auto
+
+  mutating func validate() throws {
+    let maximum = VirtualMachineConfiguration.maximumCPUs
+    guard (1...maximum).contains(cpus) else {
+      throw ValidationError("--cpus \(cpus): give a number from 1 to \(maximum)")
+    }
+  }
+
+  private static func memorySize(_ text: String) throws -> MemorySize {
+    guard let size = MemorySize(text) else {
+      throw ValidationError("'\(text)' is no size; write for example 64M or 1G")
+    }
+    return size
+  }
+
+  /// The accelerator to be used, and why when it was chosen here.
+  ///
+  /// - Parameter counting: instructions are counted, which only TCG can.
+  func accelerator(counting: Bool) -> AcceleratorProbe.Choice {
+    switch accel {
+    case .kvm: .init(accelerator: .kvm, reason: "--accel kvm")
+    case .tcg: .init(accelerator: .tcg, reason: "--accel tcg")
+    case .auto where counting: .init(accelerator: .tcg, reason: "only TCG counts instructions")
+    case .auto: AcceleratorProbe.choose()
+    }
+  }
+}

@@ -1,0 +1,70 @@
+// The part of QEMU's TCG plugin interface, version 1, that the counter uses.
+//
+// Debian packages no qemu-plugin.h, so the few prototypes are declared here by hand. They are
+// resolved in the QEMU process that loads the plugin. Debian 12 has QEMU 7.2, whose interface has
+// version 1; a QEMU that only takes later versions refuses the plugin and says so.
+
+#ifndef APUS_QEMU_PLUGIN_H
+#define APUS_QEMU_PLUGIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint64_t qemu_plugin_id_t;
+
+// What QEMU tells a plugin about itself when it loads it.
+typedef struct {
+  const char *target_name;
+  struct {
+    int min;
+    int cur;
+  } version;
+  bool system_emulation;
+  union {
+    struct {
+      int smp_vcpus;
+      int max_vcpus;
+    } system;
+  };
+} qemu_info_t;
+
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+
+// What a callback does with the guest's registers. The counter leaves them alone.
+enum qemu_plugin_cb_flags {
+  QEMU_PLUGIN_CB_NO_REGS,
+  QEMU_PLUGIN_CB_R_REGS,
+  QEMU_PLUGIN_CB_RW_REGS,
+};
+
+typedef void (*qemu_plugin_vcpu_tb_trans_cb_t)(qemu_plugin_id_t id, struct qemu_plugin_tb *block);
+typedef void (*qemu_plugin_vcpu_udata_cb_t)(unsigned int vcpu, void *data);
+typedef void (*qemu_plugin_udata_cb_t)(qemu_plugin_id_t id, void *data);
+
+// Calls `callback` whenever a block of guest code has been translated.
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
+                                           qemu_plugin_vcpu_tb_trans_cb_t callback);
+
+// Number of guest instructions in a block, and one of them.
+size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *block);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *block, size_t index);
+
+// The virtual address at which the instruction was translated.
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *instruction);
+
+// Calls `callback` right before every execution of the instruction.
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *instruction,
+                                            qemu_plugin_vcpu_udata_cb_t callback,
+                                            enum qemu_plugin_cb_flags flags, void *data);
+
+// Calls `callback` when QEMU exits in an orderly way (the guest's exit and SIGTERM, not SIGKILL).
+void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, qemu_plugin_udata_cb_t callback,
+                                    void *data);
+
+// What QEMU looks for in a plugin: the interface version it was written for, and its start.
+extern int qemu_plugin_version;
+int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
+
+#endif

@@ -1,0 +1,53 @@
+import Glibc
+
+/// Whole files, and what a path stands for.
+enum File {
+  /// Why a file cannot be read or written, in the system's words.
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+
+    /// The system's words for the last error.
+    init() { description = String(cString: strerror(errno)) }
+  }
+
+  /// The bytes of a file.
+  static func read(_ path: String) throws(Failure) -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw Failure() }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var status = stat()
+    if fstat(descriptor, &status) == 0 { bytes.reserveCapacity(Int(status.st_size)) }
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let size = Glibc.read(descriptor, &buffer, buffer.count)
+      if size < 0 {
+        if errno == EINTR { continue }
+        throw Failure()
+      }
+      if size == 0 { return bytes }
+      bytes.append(contentsOf: buffer[..<size])
+    }
+  }
+
+  /// The size of a file in bytes, or `nil` when there is none.
+  static func size(_ path: String) -> UInt64? {
+    var status = stat()
+    return stat(path, &status) == 0 ? UInt64(status.st_size) : nil
+  }
+
+  /// The path of a program on the PATH, or `nil`.
+  static func program(_ name: String) -> String? {
+    guard let path = getenv("PATH") else { return nil }
+    for directory in String(cString: path).split(separator: ":") {
+      let candidate = "\(directory)/\(name)"
+      var status = stat()
+      if access(candidate, X_OK) == 0, stat(candidate, &status) == 0,
+        status.st_mode & S_IFMT == S_IFREG
+      {
+        return candidate
+      }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,126 @@
+/// The command lines of QEMU and of the kernel that a configuration amounts to.
+public struct QEMUCommandLine {
+  /// The name under which QEMU is looked for on the PATH.
+  public static let program = "qemu-system-x86_64"
+
+  /// Where QEMU writes the guest's two channels.
+  public struct Channels: Equatable, Sendable {
+    /// The path for COM1: the application's output.
+    public var console: String
+    /// The path for the debug port: the log.
+    public var log: String
+
+    /// The channels as a user has them who enters the command line in a shell.
+    public static let terminal = Channels(console: "/dev/stdout", log: "/dev/stderr")
+    /// The channels as `VirtualMachine.run` has them: QEMU's own messages come on descriptor 2.
+    static let pipes = Channels(console: "/dev/fd/1", log: "/dev/fd/3")
+  }
+
+  /// The configuration that is translated.
+  public var configuration: VirtualMachineConfiguration
+
+  /// Where the image has its marks, for counting.
+  public struct Marks: Equatable, Sendable {
+    /// The address of the first instruction, mark 0.
+    public var entry: UInt64
+    /// The address at which the other marks stand in a row, a byte each.
+    public var marks: UInt64
+
+    /// The marks of an image, or `nil` when it has none.
+    public init?(_ image: ELFImage) {
+      guard let entry = image.symbols.address(of: "apus_pvh_entry"),
+        let marks = image.symbols.address(of: "apus_marks")
+      else { return nil }
+      self.entry = entry
+      self.marks = marks
+    }
+  }
+
+  /// Where the image has its marks; needed for counting.
+  public var marks: Marks?
+
+  public init(_ configuration: VirtualMachineConfiguration, marks: Marks? = nil) {
+    self.configuration = configuration
+    self.marks = marks
+  }
+
+  /// QEMU's arguments after its name.
+  public func arguments(channels: Channels = .terminal) -> [String] {
+    let c = configuration
+    var words = ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+    words += ["-M", c.machine.qemuMachine, "-cpu", c.accelerator.cpuModel]
+    words += ["-smp", String(c.cpus), "-m", c.memory.description]
+    words += accelerator
+    words += ["-kernel", c.image]
+    if let initrd = c.initrd { words += ["-initrd", initrd] }
+    words += ["-append", kernelCommandLine]
+    words += ["-chardev", "file,id=console,path=\(Self.escapingCommas(channels.console))"]
+    words += ["-serial", "chardev:console"]
+    words += ["-chardev", "file,id=log,path=\(Self.escapingCommas(channels.log))"]
+    words += ["-device", "isa-debugcon,iobase=0xe9,readback=0xe9,chardev=log"]
+    words += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+    if let port = c.gdbPort { words += ["-S", "-gdb", "tcp:127.0.0.1:\(port)"] }
+    if let counting = c.counting, let marks {
+      let plugin = Self.escapingCommas(counting.plugin)
+      let entry = "entry=0x\(String(marks.entry, radix: 16))"
+      let others = "marks=0x\(String(marks.marks, radix: 16))"
+      let output = "out=\(Self.escapingCommas(counting.output))"
+      words += ["-plugin", [plugin, entry, others, output].joined(separator: ",")]
+    }
+    return words
+  }
+
+  /// The kernel's command line: keys, values and arguments without blanks in them.
+  public var kernelCommandLine: String {
+    let c = configuration
+    var words = ["program=\(PercentEncoding.encode(c.programName))", "log=\(c.logLevel.rawValue)"]
+    for variable in c.environment {
+      words.append("env.\(variable.name)=\(PercentEncoding.encode(variable.value))")
+    }
+    if !c.arguments.isEmpty { words += ["--"] + c.arguments.map(PercentEncoding.encode) }
+    return words.joined(separator: " ")
+  }
+
+  /// The command line as one that can be entered in a POSIX shell.
+  public var shellCommand: String {
+    ([Self.program] + arguments()).map(ShellQuoting.quote).joined(separator: " ")
+  }
+
+  /// What QEMU says about its version, or `nil` when there is none.
+  public static func version() -> String? {
+    guard let path = File.program(program) else { return nil }
+    let process = ChildProcess(path: path, arguments: ["--version"])
+    var words: [UInt8] = []
+    let end = try? process.run { descriptor, bytes in
+      if descriptor == 1 { words.append(contentsOf: bytes) }
+    }
+    guard end == .exited(status: 0) else { return nil }
+    return String(decoding: words, as: UTF8.self).split(separator: "\n").first.map(String.init)
+  }
+
+  private var accelerator: [String] {
+    switch configuration.accelerator {
+    case .kvm: ["-accel", "kvm"]
+    case .tcg where configuration.instructionClock:
+      // QEMU runs all CPUs in turn on one thread then, which makes two runs the same.
+      ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]
+    case .tcg: ["-accel", "tcg,thread=multi"]
+    }
+  }
+
+  /// QEMU's option parser takes a doubled comma as a comma.
+  private static func escapingCommas(_ text: String) -> String {
+    text.split(separator: ",", omittingEmptySubsequences: false).joined(separator: ",,")
+  }
+}
+
+/// Quoting of words for a POSIX shell.
+public enum ShellQuoting {
+  /// The word, in quotes when it has characters that a shell treats specially.
+  public static func quote(_ word: String) -> String {
+    let plain = word.utf8.allSatisfy { PercentEncoding.isUnreserved($0) || $0 == UInt8(ascii: "%") }
+    if plain && !word.isEmpty { return word }
+    let parts = word.split(separator: "'", omittingEmptySubsequences: false)
+    return "'" + parts.joined(separator: #"'\''"#) + "'"
+  }
+}

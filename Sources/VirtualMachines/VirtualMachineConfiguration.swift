@@ -1,0 +1,84 @@
+/// Everything that describes one run of an image in a virtual machine.
+public struct VirtualMachineConfiguration: Equatable, Sendable {
+  /// The most CPUs that a virtual machine may have: the number that the kernel supports.
+  public static let maximumCPUs = 64
+  /// The CPUs of a virtual machine for which no number is given.
+  public static let defaultCPUs = 4
+  /// The memory of a virtual machine for which no size is given.
+  public static let defaultMemory = MemorySize(mebibytes: 256)
+  /// The longest kernel command line, in bytes, that QEMU's PVH loader hands over.
+  public static let maximumCommandLineBytes = 4095
+
+  /// Instructions are counted by a QEMU plugin, which writes its counts to a file at the end.
+  public struct InstructionCounting: Equatable, Sendable {
+    /// The path of the plugin, a shared library.
+    public var plugin: String
+    /// The path of the file that the plugin writes.
+    public var output: String
+
+    public init(plugin: String, output: String) {
+      self.plugin = plugin
+      self.output = output
+    }
+  }
+
+  /// The path of the image: an ELF file with a PVH entry note.
+  public var image: String
+  /// The number of CPUs, 1...`maximumCPUs`.
+  public var cpus = defaultCPUs
+  /// The size of the guest's memory.
+  public var memory = defaultMemory
+  /// The machine that QEMU shows to the guest.
+  public var machine = MachineType.microvm
+  /// What executes the guest's instructions.
+  public var accelerator = Accelerator.tcg
+  /// The path of the archive with the root file system, or `nil` for none.
+  public var initrd: String?
+  /// The application's argument 0.
+  public var programName: String
+  /// The application's arguments after argument 0.
+  public var arguments: [String] = []
+  /// The application's environment, in the order in which it was given.
+  public var environment: [EnvironmentVariable] = []
+  /// From which level on the kernel writes messages to its log.
+  public var logLevel = LogLevel.info
+  /// The seconds after which the virtual machine is killed, or `nil` for no bound.
+  public var timeout: Double?
+  /// The TCP port of 127.0.0.1 on which QEMU waits for gdb before the first instruction.
+  public var gdbPort: UInt16?
+  /// Virtual time advances by one nanosecond per instruction, and two runs are the same.
+  public var instructionClock = false
+  /// Counts instructions, or `nil` for not counting.
+  public var counting: InstructionCounting?
+
+  /// A configuration with the defaults that the command's help names.
+  public init(image: String, programName: String) {
+    self.image = image
+    self.programName = programName
+  }
+}
+
+/// A name and a value in the application's environment.
+public struct EnvironmentVariable: Equatable, Sendable {
+  /// The name, not empty, without `=` and blanks.
+  public var name: String
+  /// The value, which may be empty.
+  public var value: String
+
+  public init(name: String, value: String) {
+    self.name = name
+    self.value = value
+  }
+
+  /// Parses `NAME=VALUE`.
+  ///
+  /// - Returns: `nil` when there is no `=`, or the name is empty or has bytes that cannot stand
+  ///   on the kernel's command line.
+  public init?(_ text: String) {
+    guard let equals = text.firstIndex(of: "="), equals != text.startIndex else { return nil }
+    let name = text[..<equals]
+    guard name.utf8.allSatisfy({ $0 != UInt8(ascii: "%") && PercentEncoding.isUnreserved($0) })
+    else { return nil }
+    self.init(name: String(name), value: String(text[text.index(after: equals)...]))
+  }
+}
