@@ -26,7 +26,8 @@ struct Apus: ParsableCommand {
       } catch let failure as CommandFailure {
         StandardError.complain(failure.message)
         exit(withError: ExitCode(failure.status))
-      } catch let error where !(error is ExitCode || error is CleanExit || error is ValidationError) {
+      } catch let error where !(error is ExitCode || error is CleanExit || error is ValidationError)
+      {
         StandardError.complain("\(error)")
         exit(withError: ExitCode(CommandFailure.status))
       }

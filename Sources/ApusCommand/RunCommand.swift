@@ -40,7 +40,8 @@ struct RunCommand: ParsableCommand {
 
   @Option(
     name: .customLong("env"), parsing: .singleValue,
-    help: .init("A variable of the application's environment; repeatable.", valueName: "name=value"),
+    help: .init(
+      "A variable of the application's environment; repeatable.", valueName: "name=value"),
     transform: Self.environmentVariable)
   var environment: [EnvironmentVariable] = []
 

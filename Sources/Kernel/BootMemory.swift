@@ -121,11 +121,14 @@ enum BootMemory {
     let imageEnd = (ImageLayout.end + largePage - 1) & ~(largePage - 1)
     do throws(FrameAllocatorError) {
       try KernelAddressSpace.shared.unmap(PhysicalRange(start: UInt64(0), end: 4096))
-      try KernelAddressSpace.shared.protect(PhysicalRange(start: 4096, end: ImageLayout.start), .write)
-      try KernelAddressSpace.shared.protect(PhysicalRange(start: ImageLayout.start, end: ImageLayout.textEnd), .execute)
+      try KernelAddressSpace.shared.protect(
+        PhysicalRange(start: 4096, end: ImageLayout.start), .write)
+      try KernelAddressSpace.shared.protect(
+        PhysicalRange(start: ImageLayout.start, end: ImageLayout.textEnd), .execute)
       try KernelAddressSpace.shared.protect(
         PhysicalRange(start: ImageLayout.textEnd, end: ImageLayout.constantsEnd), [])
-      try KernelAddressSpace.shared.protect(PhysicalRange(start: ImageLayout.constantsEnd, end: imageEnd), .write)
+      try KernelAddressSpace.shared.protect(
+        PhysicalRange(start: ImageLayout.constantsEnd, end: imageEnd), .write)
       let registers = localAPIC & ~(largePage - 1)
       try KernelAddressSpace.shared.mapPhysical(
         PhysicalRange(start: registers, byteCount: largePage), [.write, .device])
