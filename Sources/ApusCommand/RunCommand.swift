@@ -33,6 +33,9 @@ struct RunCommand: ParsableCommand {
   @OptionGroup(title: "Virtual machine options")
   var machine: VirtualMachineOptions
 
+  @OptionGroup(title: "Build options, for a package")
+  var build: BuildOptions
+
   @Option(
     help: .init("A directory whose contents the application sees as its files.", valueName: "dir"),
     completion: .directory)
@@ -40,7 +43,8 @@ struct RunCommand: ParsableCommand {
 
   @Option(
     name: .customLong("env"), parsing: .singleValue,
-    help: .init("A variable of the application's environment; repeatable.", valueName: "name=value"),
+    help: .init(
+      "A variable of the application's environment; repeatable.", valueName: "name=value"),
     transform: Self.environmentVariable)
   var environment: [EnvironmentVariable] = []
 
@@ -103,7 +107,8 @@ struct RunCommand: ParsableCommand {
     // From here on INT, TERM and HUP are heeded where everything can be cleaned up.
     let signals = try SignalReceiver()
     defer { signals.stop() }
-    let target = try ImageTarget(image)
+    let target = try ImageTarget(
+      image, options: build, building: !dryRun, verbose: verbose)
     let directory = try TemporaryDirectory()
     defer { directory.remove() }
 

@@ -64,7 +64,7 @@ public struct ELFImage: Sendable {
   public init(bytes: [UInt8], path: String) throws(ReadingError) {
     let reader = ByteReader(bytes: bytes)
     guard bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46]) else { throw .notELF(path: path) }
-    guard bytes.count > 5, bytes[4] == 2, bytes[5] == 1, reader.uint16(18) == Self.x86_64 else {
+    guard bytes.count > 5, bytes[4] == 2, bytes[5] == 1, reader.uint16(18) == Self.machineX86 else {
       throw .notX86(path: path)
     }
     do {
@@ -98,7 +98,7 @@ public struct ELFImage: Sendable {
     }
   }
 
-  private static let x86_64: UInt16 = 62
+  private static let machineX86: UInt16 = 62
   private static let loaded: UInt32 = 1
   private static let note: UInt32 = 4
 

@@ -14,8 +14,8 @@ public enum VirtualMachine {
     public var outputs: [OutputQueue]
 
     public init(
-      outputs: [OutputQueue] = [],
-      onOutput: @escaping ([UInt8]) -> Void = { _ in }, onLog: @escaping (String) -> Void = { _ in },
+      outputs: [OutputQueue] = [], onOutput: @escaping ([UInt8]) -> Void = { _ in },
+      onLog: @escaping (String) -> Void = { _ in },
       onRecord: @escaping (Record) -> Void = { _ in }
     ) {
       self.outputs = outputs
@@ -163,7 +163,8 @@ private struct Conversation {
     case (.exited(status: DebugExit.panic.processStatus), nil): return .panicked
     case (.exited(status: DebugExit.outOfMemory.processStatus), nil): return .outOfMemory
     case (.exited(status: 0), nil): return .reset
-    case (.killed(let signal), nil): return .qemuFailed(message: "QEMU was killed by signal \(signal)")
+    case (.killed(let signal), nil):
+      return .qemuFailed(message: "QEMU was killed by signal \(signal)")
     case (.exited(let status), nil):
       let words = qemuMessages
       return .qemuFailed(message: words.isEmpty ? "QEMU ended with status \(status)" : words)
