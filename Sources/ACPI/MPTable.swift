@@ -175,7 +175,8 @@ public struct MPTable: Equatable, Sendable {
   ) throws(FirmwareTableError) {
     var offset = headerByteCount
     var remaining = count
-    while remaining > 0 {
+    // QEMU's microvm firmware leaves the count 0: then the table ends where its length says.
+    while count > 0 ? remaining > 0 : offset < length {
       guard offset < length else {
         throw .absurdCount(.mpConfigurationTable, address: address, count: count)
       }
@@ -200,7 +201,7 @@ public struct MPTable: Equatable, Sendable {
         body(.other(type: type))
       }
       offset += size
-      remaining -= 1
+      if count > 0 { remaining -= 1 }
     }
   }
 }

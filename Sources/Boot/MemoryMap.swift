@@ -82,7 +82,7 @@ public struct MemoryMap: Sendable {
   /// The region with the given index, below `count`, in ascending order of addresses.
   public subscript(index: Int) -> Region {
     precondition(index >= 0 && index < count, "a memory map index must be below the count")
-    return regions[index]
+    return entry(at: index)
   }
 
   /// Adds a range of the given kind. Memory that is already known as something more restrictive
@@ -98,12 +98,12 @@ public struct MemoryMap: Sendable {
     var index = firstIndex(endingAfter: range.start)
     var position = range.start
     while position < range.end {
-      if index < count && regions[index].range.start == position {
-        let region = regions[index]
+      if index < count && entry(at: index).range.start == position {
+        let region = entry(at: index)
         regions[index] = Region(range: region.range, kind: max(region.kind, kind))
         position = region.range.end
       } else {
-        let next = index < count ? min(regions[index].range.start, range.end) : range.end
+        let next = index < count ? min(entry(at: index).range.start, range.end) : range.end
         let gap = PhysicalRange(start: position, end: next)
         try insert(Region(range: gap, kind: kind), at: index)
         position = next
@@ -120,9 +120,9 @@ public struct MemoryMap: Sendable {
     guard !range.isEmpty else { return }
     try split(at: range.start)
     try split(at: range.end)
-    for index in 0..<count where range.contains(regions[index].range) {
-      if regions[index].kind == .usable {
-        regions[index] = Region(range: regions[index].range, kind: .occupied)
+    for index in 0..<count where range.contains(entry(at: index).range) {
+      if entry(at: index).kind == .usable {
+        regions[index] = Region(range: entry(at: index).range, kind: .occupied)
       }
     }
     mergeNeighbours()
@@ -131,15 +131,22 @@ public struct MemoryMap: Sendable {
   /// The number of usable bytes.
   public var usableByteCount: UInt64 {
     var sum: UInt64 = 0
-    for range in usable { sum += range.byteCount }
+    forEachUsable { sum += $0.byteCount }
     return sum
   }
 
   /// The end of the highest usable range; 0 when there is none.
   public var highestUsableEnd: PhysicalAddress {
     var end = PhysicalAddress(0)
-    for range in usable { end = range.end }
+    forEachUsable { end = $0.end }
     return end
+  }
+
+  /// Hands the usable ranges to `body` in ascending order; no two of them touch. Unlike the
+  /// sequence `usable` this copies nothing.
+  @inline(__always)
+  public func forEachUsable(_ body: (PhysicalRange) -> Void) {
+    for index in 0..<count where entry(at: index).kind == .usable { body(entry(at: index).range) }
   }
 
   /// The usable ranges in ascending order; no two of them touch.
@@ -159,7 +166,7 @@ public struct MemoryMap: Sendable {
     /// The next usable range, or nil at the end.
     public mutating func next() -> PhysicalRange? {
       while index < map.count {
-        let region = map.regions[index]
+        let region = map.entry(at: index)
         index += 1
         if region.kind == .usable { return region.range }
       }
@@ -167,17 +174,22 @@ public struct MemoryMap: Sendable {
     }
   }
 
+  /// One region. By way of the span, since the optimiser makes a copy of the whole array to read
+  /// an element of it.
+  @inline(__always)
+  private func entry(at index: Int) -> Region { regions.span[index] }
+
   private func firstIndex(endingAfter address: PhysicalAddress) -> Int {
     var index = 0
-    while index < count && regions[index].range.end <= address { index += 1 }
+    while index < count && entry(at: index).range.end <= address { index += 1 }
     return index
   }
 
   /// Cuts the region with this address in its inside, if there is one, into two.
   private mutating func split(at address: PhysicalAddress) throws(MemoryMapError) {
     let index = firstIndex(endingAfter: address)
-    guard index < count, regions[index].range.start < address else { return }
-    let region = regions[index]
+    guard index < count, entry(at: index).range.start < address else { return }
+    let region = entry(at: index)
     let upper = PhysicalRange(start: address, end: region.range.end)
     try insert(Region(range: upper, kind: region.kind), at: index + 1)
     let lower = PhysicalRange(start: region.range.start, end: address)
@@ -188,7 +200,7 @@ public struct MemoryMap: Sendable {
     guard count < Self.capacity else { throw .tooManyRegions }
     var position = count
     while position > index {
-      regions[position] = regions[position - 1]
+      regions[position] = entry(at: position - 1)
       position -= 1
     }
     regions[index] = region
@@ -199,9 +211,9 @@ public struct MemoryMap: Sendable {
     guard count > 0 else { return }
     var last = 0
     for index in 1..<max(1, count) {
-      let region = regions[index]
-      if region.kind == regions[last].kind && region.range.start == regions[last].range.end {
-        let joined = PhysicalRange(start: regions[last].range.start, end: region.range.end)
+      let region = entry(at: index)
+      if region.kind == entry(at: last).kind && region.range.start == entry(at: last).range.end {
+        let joined = PhysicalRange(start: entry(at: last).range.start, end: region.range.end)
         regions[last] = Region(range: joined, kind: region.kind)
       } else {
         last += 1

@@ -21,4 +21,27 @@ public struct MemoryWindow: PhysicalMemoryReader {
     guard !overflow, end <= UInt64(bytes.count) else { return nil }
     return Value(littleEndian: bytes.loadUnaligned(fromByteOffset: Int(offset), as: Value.self))
   }
+
+  /// The search with one check for the whole range instead of one for every candidate.
+  public func firstParagraph(
+    matching pattern: UInt64, mask: UInt64, in range: PhysicalRange
+  ) -> PhysicalAddress? {
+    let window = PhysicalRange(start: base, byteCount: UInt64(bytes.count))
+    let searched = window.intersection(range)
+    let skipped = (16 - searched.start.rawValue & 15) & 15
+    guard let start = bytes.baseAddress, searched.byteCount > skipped,
+      UInt64(bytes.count) >= 8
+    else { return nil }
+    let first = Int(searched.start.rawValue - base + skipped)
+    let end = min(Int(searched.end.rawValue - base), bytes.count - 7)
+    var offset = first
+    while offset < end {
+      let value = start.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      if UInt64(littleEndian: value) & mask == pattern {
+        return PhysicalAddress(base + UInt64(offset))
+      }
+      offset += 16
+    }
+    return nil
+  }
 }

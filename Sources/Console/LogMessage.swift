@@ -24,10 +24,12 @@ public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Se
     count += 1
   }
 
+  @inline(never)
   public mutating func append(_ text: StaticString) {
     text.withUTF8Buffer { for byte in $0 { append(byte: byte) } }
   }
 
+  @inline(never)
   public mutating func append(_ text: String) {
     for byte in text.utf8 { append(byte: byte) }
   }
@@ -35,11 +37,13 @@ public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Se
   public mutating func write(_ string: String) { append(string) }
 
   /// Adds another line's text.
+  @inline(never)
   public mutating func append(_ other: borrowing LogMessage) {
     for index in 0..<other.count { append(byte: other.storage[index]) }
   }
 
   /// Adds a number in decimal, filled up with `padding` to `width` digits.
+  @inline(never)
   public mutating func append(decimal value: UInt64, width: Int = 1, padding: UInt8 = 0x30) {
     var divisor: UInt64 = 1
     var digits = 1
@@ -55,6 +59,7 @@ public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Se
   }
 
   /// Adds `0x` and all 16 digits of a number.
+  @inline(never)
   public mutating func append(hex value: UInt64) {
     append("0x")
     for shift in stride(from: UInt64(60), through: 0, by: -4) {

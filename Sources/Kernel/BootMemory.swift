@@ -86,24 +86,24 @@ enum BootMemory {
     _ map: inout MemoryMap, byteCount: UInt64, from lowest: UInt64, below limit: UInt64
   ) throws(MemoryMapError) -> UInt64? {
     let byteCount = (byteCount + 4095) & ~4095
-    for range in map.usable {
+    var found: UInt64?
+    map.forEachUsable { range in
       let start = (Swift.max(range.start.rawValue, lowest) + 4095) & ~4095
       let end = Swift.min(range.end.rawValue, limit)
-      if start < end, end - start >= byteCount {
-        try map.reserve(PhysicalRange(start: start, byteCount: byteCount))
-        return start
-      }
+      if found == nil, start < end, end - start >= byteCount { found = start }
     }
-    return nil
+    if let found { try map.reserve(PhysicalRange(start: found, byteCount: byteCount)) }
+    return found
   }
 
   /// Memory above what is mapped is mapped first, with tables from below.
   private static func addUsable(_ map: MemoryMap) {
     let low = PhysicalRange(start: UInt64(0), end: mappedAtStart)
-    for range in map.usable { FrameAllocator.shared.add(range.intersection(low)) }
-    for range in map.usable where range.end.rawValue > mappedAtStart {
-      let start = Swift.max(range.start.rawValue, mappedAtStart) & ~4095
-      let high = PhysicalRange(start: start, end: range.end.rawValue & ~4095)
+    map.forEachUsable { FrameAllocator.shared.add($0.intersection(low)) }
+    map.forEachUsable { range in
+      let start = Swift.max(range.start.rawValue, mappedAtStart)
+      let high = PhysicalRange(start: start, end: Swift.max(range.end.rawValue & ~4095, start))
+      guard !high.isEmpty else { return }
       do throws(FrameAllocatorError) {
         try KernelAddressSpace.shared.mapPhysical(high, .write)
         FrameAllocator.shared.add(high)
@@ -121,11 +121,14 @@ enum BootMemory {
     let imageEnd = (ImageLayout.end + largePage - 1) & ~(largePage - 1)
     do throws(FrameAllocatorError) {
       try KernelAddressSpace.shared.unmap(PhysicalRange(start: UInt64(0), end: 4096))
-      try KernelAddressSpace.shared.protect(PhysicalRange(start: 4096, end: ImageLayout.start), .write)
-      try KernelAddressSpace.shared.protect(PhysicalRange(start: ImageLayout.start, end: ImageLayout.textEnd), .execute)
+      try KernelAddressSpace.shared.protect(
+        PhysicalRange(start: 4096, end: ImageLayout.start), .write)
+      try KernelAddressSpace.shared.protect(
+        PhysicalRange(start: ImageLayout.start, end: ImageLayout.textEnd), .execute)
       try KernelAddressSpace.shared.protect(
         PhysicalRange(start: ImageLayout.textEnd, end: ImageLayout.constantsEnd), [])
-      try KernelAddressSpace.shared.protect(PhysicalRange(start: ImageLayout.constantsEnd, end: imageEnd), .write)
+      try KernelAddressSpace.shared.protect(
+        PhysicalRange(start: ImageLayout.constantsEnd, end: imageEnd), .write)
       let registers = localAPIC & ~(largePage - 1)
       try KernelAddressSpace.shared.mapPhysical(
         PhysicalRange(start: registers, byteCount: largePage), [.write, .device])

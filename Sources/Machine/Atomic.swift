@@ -1,9 +1,10 @@
+import Synchronization
+
 // Orderings and the protocol of atomic values, but not the type `Atomic`: that is this module's.
 @_exported import struct Synchronization.AtomicLoadOrdering
 @_exported import protocol Synchronization.AtomicRepresentable
 @_exported import struct Synchronization.AtomicStoreOrdering
 @_exported import struct Synchronization.AtomicUpdateOrdering
-import Synchronization
 
 /// A value that several CPUs may read and change at once.
 ///

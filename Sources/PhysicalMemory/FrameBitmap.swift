@@ -15,7 +15,8 @@ struct FrameBitmap {
 
   /// Whether all frames from `start` on are free, or all are taken.
   func allAre(free: Bool, from start: Int, count: Int) -> Bool {
-    free ? nextTaken(from: start, limit: start + count) == start + count
+    free
+      ? nextTaken(from: start, limit: start + count) == start + count
       : nextFree(from: start, limit: start + count) == start + count
   }
 

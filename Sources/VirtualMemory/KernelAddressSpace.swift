@@ -36,30 +36,26 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
   public func protect(
     _ range: PhysicalRange, _ permissions: PagePermissions
   ) throws(FrameAllocatorError) {
-    try update(range) { entry, _, level in
-      entry = PageTableEntry(page: entry.address, permissions, level: level)
-    }
+    try set(range, .same(permissions))
   }
 
   /// Takes a range of addresses out: every access to it traps.
   public func unmap(_ range: PhysicalRange) throws(FrameAllocatorError) {
-    try update(range) { entry, _, _ in entry = .empty }
+    try set(range, .nothing)
   }
 
   /// Maps physical memory at its own addresses.
   public func mapPhysical(
     _ range: PhysicalRange, _ permissions: PagePermissions
   ) throws(FrameAllocatorError) {
-    try update(range) { entry, address, level in
-      entry = PageTableEntry(page: address, permissions, level: level)
-    }
+    try set(range, .physical(distance: 0, permissions))
   }
 
-  private func update(
-    _ range: PhysicalRange, _ change: (inout PageTableEntry, UInt64, Int) -> Void
+  private func set(
+    _ range: PhysicalRange, _ mapping: PageTable.Mapping
   ) throws(FrameAllocatorError) {
     try state.withLock { _ throws(FrameAllocatorError) in
-      try table.update(from: range.start.rawValue, to: range.end.rawValue, change)
+      try table.set(from: range.start.rawValue, to: range.end.rawValue, mapping)
     }
   }
 
@@ -79,10 +75,9 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
       let top = bottom + byteCount
       do throws(FrameAllocatorError) {
         // Pages of 4 KiB only: the frames need not be aligned to more.
-        try table.update(from: bottom, to: top, largestLevel: 0) {
-          entry, address, _ in
-          entry = PageTableEntry(page: frames.rawValue + (address - bottom), .write, level: 0)
-        }
+        try table.set(
+          from: bottom, to: top, .physical(distance: frames.rawValue &- bottom, .write),
+          largestLevel: 0)
       } catch {
         FrameAllocator.shared.free(frames, count: count)
         throw error

@@ -1,5 +1,6 @@
 import Apus
 import GuestTesting
+
 import struct Synchronization.AtomicLoadOrdering
 import struct Synchronization.AtomicUpdateOrdering
 

@@ -5,80 +5,83 @@
 #include <stdint.h>
 #include <stddef.h>
 
+// The compiler does not weigh up: most are one instruction.
+#define APUS_INLINE static inline __attribute__((always_inline))
+
 // ---- Port I/O ----
 
-static inline void apus_out8(uint16_t port, uint8_t value) {
+APUS_INLINE void apus_out8(uint16_t port, uint8_t value) {
   __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
 }
-static inline void apus_out32(uint16_t port, uint32_t value) {
+APUS_INLINE void apus_out32(uint16_t port, uint32_t value) {
   __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
 }
-static inline uint8_t apus_in8(uint16_t port) {
+APUS_INLINE uint8_t apus_in8(uint16_t port) {
   uint8_t value;
   __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
   return value;
 }
-static inline void apus_out_bytes(uint16_t port, const uint8_t *bytes, uint64_t count) {
+APUS_INLINE void apus_out_bytes(uint16_t port, const uint8_t *bytes, uint64_t count) {
   __asm__ volatile("rep outsb" : "+S"(bytes), "+c"(count) : "d"(port) : "memory");
 }
 
 // ---- Memory-mapped registers ----
 
-static inline uint32_t apus_mmio_read32(uint64_t address) {
+APUS_INLINE uint32_t apus_mmio_read32(uint64_t address) {
   return *(volatile const uint32_t *)address;
 }
-static inline void apus_mmio_write32(uint64_t address, uint32_t value) {
+APUS_INLINE void apus_mmio_write32(uint64_t address, uint32_t value) {
   *(volatile uint32_t *)address = value;
 }
 
 // ---- Model-specific and control registers ----
 
-static inline uint64_t apus_rdmsr(uint32_t msr) {
+APUS_INLINE uint64_t apus_rdmsr(uint32_t msr) {
   uint32_t low, high;
   __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
   return ((uint64_t)high << 32) | low;
 }
-static inline void apus_wrmsr(uint32_t msr, uint64_t value) {
+APUS_INLINE void apus_wrmsr(uint32_t msr, uint64_t value) {
   __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
                    : "memory");
 }
-static inline uint64_t apus_read_cr0(void) {
+APUS_INLINE uint64_t apus_read_cr0(void) {
   uint64_t value;
   __asm__ volatile("movq %%cr0, %0" : "=r"(value));
   return value;
 }
-static inline void apus_write_cr0(uint64_t value) {
+APUS_INLINE void apus_write_cr0(uint64_t value) {
   __asm__ volatile("movq %0, %%cr0" : : "r"(value) : "memory");
 }
-static inline uint64_t apus_read_cr2(void) {
+APUS_INLINE uint64_t apus_read_cr2(void) {
   uint64_t value;
   __asm__ volatile("movq %%cr2, %0" : "=r"(value));
   return value;
 }
-static inline uint64_t apus_read_cr3(void) {
+APUS_INLINE uint64_t apus_read_cr3(void) {
   uint64_t value;
   __asm__ volatile("movq %%cr3, %0" : "=r"(value));
   return value;
 }
-static inline void apus_write_cr3(uint64_t value) {
+APUS_INLINE void apus_write_cr3(uint64_t value) {
   __asm__ volatile("movq %0, %%cr3" : : "r"(value) : "memory");
 }
-static inline uint64_t apus_read_cr4(void) {
+APUS_INLINE uint64_t apus_read_cr4(void) {
   uint64_t value;
   __asm__ volatile("movq %%cr4, %0" : "=r"(value));
   return value;
 }
-static inline void apus_write_cr4(uint64_t value) {
+APUS_INLINE void apus_write_cr4(uint64_t value) {
   __asm__ volatile("movq %0, %%cr4" : : "r"(value) : "memory");
 }
-static inline void apus_invlpg(uint64_t address) {
+APUS_INLINE void apus_invlpg(uint64_t address) {
   __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 
 struct apus_cpuid {
   uint32_t eax, ebx, ecx, edx;
 };
-static inline struct apus_cpuid apus_cpuid(uint32_t leaf, uint32_t subleaf) {
+APUS_INLINE struct apus_cpuid apus_cpuid(uint32_t leaf, uint32_t subleaf) {
   struct apus_cpuid r;
   __asm__ volatile("cpuid"
                    : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
@@ -88,27 +91,27 @@ static inline struct apus_cpuid apus_cpuid(uint32_t leaf, uint32_t subleaf) {
 
 // ---- Time and waiting ----
 
-static inline uint64_t apus_rdtsc(void) {
+APUS_INLINE uint64_t apus_rdtsc(void) {
   uint32_t low, high;
   __asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
   return ((uint64_t)high << 32) | low;
 }
-static inline void apus_pause(void) { __asm__ volatile("pause" ::: "memory"); }
+APUS_INLINE void apus_pause(void) { __asm__ volatile("pause" ::: "memory"); }
 
-static inline uint64_t apus_read_flags(void) {
+APUS_INLINE uint64_t apus_read_flags(void) {
   uint64_t flags;
   __asm__ volatile("pushfq; popq %0" : "=r"(flags) : : "memory");
   return flags;
 }
-static inline void apus_cli(void) { __asm__ volatile("cli" ::: "memory"); }
-static inline void apus_sti(void) { __asm__ volatile("sti" ::: "memory"); }
+APUS_INLINE void apus_cli(void) { __asm__ volatile("cli" ::: "memory"); }
+APUS_INLINE void apus_sti(void) { __asm__ volatile("sti" ::: "memory"); }
 // STI holds interrupts back for one more instruction (volume 2, STI), so an interrupt that is
 // already pending ends the HLT instead of slipping in before it.
-static inline void apus_sti_hlt_cli(void) { __asm__ volatile("sti; hlt; cli" ::: "memory"); }
-static inline void apus_cli_hlt(void) { __asm__ volatile("cli; hlt" ::: "memory"); }
+APUS_INLINE void apus_sti_hlt_cli(void) { __asm__ volatile("sti; hlt; cli" ::: "memory"); }
+APUS_INLINE void apus_cli_hlt(void) { __asm__ volatile("cli; hlt" ::: "memory"); }
 
 // One hardware random word, or 0 where the CPU has none ready. The caller checks CPUID.
-static inline uint64_t apus_rdrand(void) {
+APUS_INLINE uint64_t apus_rdrand(void) {
   uint64_t value;
   uint8_t ok;
   __asm__ volatile("rdrand %0; setc %1" : "=r"(value), "=qm"(ok) : : "cc");
@@ -118,7 +121,7 @@ static inline uint64_t apus_rdrand(void) {
 // ---- CPU-local storage ----
 
 // The first word of the block that GS points to is the CPU's index.
-static inline uint64_t apus_gs_index(void) {
+APUS_INLINE uint64_t apus_gs_index(void) {
   uint64_t value;
   __asm__ volatile("movq %%gs:0, %0" : "=r"(value));
   return value;
@@ -130,15 +133,15 @@ struct __attribute__((packed)) apus_table_register {
   uint16_t limit;
   uint64_t base;
 };
-static inline void apus_lidt(uint64_t base, uint16_t limit) {
+APUS_INLINE void apus_lidt(uint64_t base, uint16_t limit) {
   struct apus_table_register r = {limit, base};
   __asm__ volatile("lidt %0" : : "m"(r));
 }
-static inline void apus_lgdt(uint64_t base, uint16_t limit) {
+APUS_INLINE void apus_lgdt(uint64_t base, uint16_t limit) {
   struct apus_table_register r = {limit, base};
   __asm__ volatile("lgdt %0" : : "m"(r) : "memory");
 }
-static inline void apus_ltr(uint16_t selector) {
+APUS_INLINE void apus_ltr(uint16_t selector) {
   __asm__ volatile("ltr %0" : : "r"(selector) : "memory");
 }
 
@@ -155,7 +158,7 @@ struct apus_trap_frame {
 extern const uint64_t apus_trap_stubs[256];
 extern uint8_t apus_trampoline_start[], apus_trampoline_end[];
 extern uint8_t apus_marks[];
-extern uint8_t apus_boot_pml4[], apus_boot_stack[], apus_boot_stack_top[];
+extern uint8_t apus_boot_stack[], apus_boot_stack_top[], apus_boot_block[];
 
 // Set in the copy of the trampoline, see trampoline.S.
 struct apus_trampoline_parameters {
@@ -178,22 +181,23 @@ struct apus_secondary_list {
   struct apus_secondary *entries;
 };
 extern struct apus_secondary_list apus_secondaries;
-static inline struct apus_secondary_list *apus_secondary_list(void) { return &apus_secondaries; }
+APUS_INLINE struct apus_secondary_list *apus_secondary_list(void) { return &apus_secondaries; }
 
-static inline uint64_t apus_trap_stub(uint64_t vector) { return apus_trap_stubs[vector]; }
-static inline uint64_t apus_trampoline_address(void) { return (uint64_t)apus_trampoline_start; }
-static inline uint64_t apus_trampoline_size(void) {
+APUS_INLINE uint64_t apus_trap_stub(uint64_t vector) { return apus_trap_stubs[vector]; }
+APUS_INLINE uint64_t apus_trampoline_address(void) { return (uint64_t)apus_trampoline_start; }
+APUS_INLINE uint64_t apus_trampoline_size(void) {
   return (uint64_t)(apus_trampoline_end - apus_trampoline_start);
 }
-static inline uint64_t apus_trampoline_parameters_offset(void) {
+APUS_INLINE uint64_t apus_trampoline_parameters_offset(void) {
   return (uint64_t)(apus_trampoline_parameters - apus_trampoline_start);
 }
-static inline uint64_t apus_boot_gdt_address(void) { return (uint64_t)apus_boot_gdt; }
-static inline uint64_t apus_boot_stack_low(void) { return (uint64_t)apus_boot_stack; }
-static inline uint64_t apus_boot_stack_high(void) { return (uint64_t)apus_boot_stack_top; }
+APUS_INLINE uint64_t apus_boot_gdt_address(void) { return (uint64_t)apus_boot_gdt; }
+APUS_INLINE uint64_t apus_boot_block_address(void) { return (uint64_t)apus_boot_block; }
+APUS_INLINE uint64_t apus_boot_stack_low(void) { return (uint64_t)apus_boot_stack; }
+APUS_INLINE uint64_t apus_boot_stack_high(void) { return (uint64_t)apus_boot_stack_top; }
 
 // Runs the one-byte function `n` of the marks, for the counting plugin: two instructions.
-static inline void apus_mark(uint64_t n) {
+APUS_INLINE void apus_mark(uint64_t n) {
   __asm__ volatile("call *%0" : : "r"(apus_marks + n) : "memory");
 }
 
@@ -203,7 +207,7 @@ _Noreturn void apus_enter_stack(uint64_t stack_top, void (*function)(uint64_t), 
 // Section borders, from the linker script.
 #define APUS_BORDER(name)                                                                          \
   extern uint8_t __apus_##name[];                                                                  \
-  static inline uint64_t apus_##name(void) { return (uint64_t)__apus_##name; }
+  APUS_INLINE uint64_t apus_##name(void) { return (uint64_t)__apus_##name; }
 APUS_BORDER(image_start)
 APUS_BORDER(text_end)
 APUS_BORDER(rodata_end)
@@ -211,7 +215,7 @@ APUS_BORDER(image_end)
 
 // The application's entry point, which the linker binds to the main module's.
 int main(int argc, char **argv);
-static inline int apus_call_main(void) { return main(0, NULL); }
+APUS_INLINE int apus_call_main(void) { return main(0, NULL); }
 
 // ---- What Swift defines and the assembly calls ----
 

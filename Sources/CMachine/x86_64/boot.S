@@ -163,6 +163,11 @@ apus_secondaries:
   .quad 0, 0
 
 .section .bss.boot, "aw", @nobits
+// What GS points to until the boot CPU has a block of its own: index 0.
+.align 64
+.globl apus_boot_block
+apus_boot_block:
+  .skip 64
 .align 4096
 .globl apus_boot_pml4
 apus_boot_pml4:

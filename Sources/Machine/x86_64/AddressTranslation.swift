@@ -23,6 +23,8 @@ public enum ImageLayout {
   public static var constantsEnd: UInt64 { apus_rodata_end() }
   public static var end: UInt64 { apus_image_end() }
   /// The stack that the boot CPU starts on, a part of the image.
-  public static var bootStack: ClosedRange<UInt64> { apus_boot_stack_low()...apus_boot_stack_high() }
+  public static var bootStack: ClosedRange<UInt64> {
+    apus_boot_stack_low()...apus_boot_stack_high()
+  }
 }
 #endif

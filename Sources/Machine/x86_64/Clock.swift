@@ -5,11 +5,12 @@ import CMachine
 public enum MonotonicClock {
   // Written once by the boot CPU before any other runs.
   private static let start = Atomic<UInt64>(0)
-  /// Nanoseconds per tick, times 2^32: right for any rate from 1 Hz up.
-  private static let factor = Atomic<UInt64>(1 << 32)
+  /// Nanoseconds per tick, times 2^32: right for any rate from 1 Hz up. Until the rate is known, as
+  /// if it were 4 GHz: more than it will turn out to be, so that time does not go back then.
+  private static let factor = Atomic<UInt64>(1 << 30)
   private static let frequency = Atomic<UInt64>(1_000_000_000)
 
-  /// Marks now as time 0; until `setFrequency`, 1 GHz is assumed.
+  /// Marks now as time 0.
   static func startCounting() { start.store(apus_rdtsc(), ordering: .relaxed) }
 
   static func setFrequency(_ hertz: UInt64) {

@@ -7,8 +7,10 @@ extension Processor {
   /// before any other runs.
   private static let hardwareIDs = Atomic<UInt64>(0)
 
-  /// The first thing on the boot CPU: time starts, legacy interrupts are masked, text can leave.
+  /// The first thing on the boot CPU: time starts, this is CPU 0, legacy interrupts are masked,
+  /// text can leave.
   public static func prepareMachine() {
+    apus_wrmsr(ModelSpecificRegister.gsBase, apus_boot_block_address())
     MonotonicClock.startCounting()
     LegacyInterruptController.mask()
     OutputChannel.configure()

@@ -1,10 +1,11 @@
 import Apus
 
-@main
-struct HelloWorld {
+/// Says hello from every CPU.
+@main struct HelloWorld {
   static func main() {
     CPUSet.online.run { cpu in
-      print("Hello from CPU \(cpu.index) of \(CPU.count)")
+      Console.write("Hello from CPU \(cpu.index)\n")
     }
+    Console.write("\(CPU.count) CPUs said hello\n")
   }
 }
