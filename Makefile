@@ -61,4 +61,4 @@ install: build
 	cp -R Package.swift LICENSE Sources SDKs $(DESTDIR)$(PREFIX)/share/apus/
 
 clean:
-	rm -rf .build
+	rm -rf .build .build-images

@@ -15,7 +15,7 @@ struct Apus: ParsableCommand {
         apus run --cpus 8 --rootfs books Examples/WordCount -- --top 10
       """,
     version: "0.1.0",
-    subcommands: [RunCommand.self, TestCommand.self])
+    subcommands: [NewCommand.self, BuildCommand.self, RunCommand.self, TestCommand.self])
 
   /// Parses and runs; an error is one line that says what to do next.
   static func main() {
@@ -24,7 +24,7 @@ struct Apus: ParsableCommand {
       do {
         try command.run()
       } catch let failure as CommandFailure {
-        StandardError.complain(failure.message)
+        if !failure.message.isEmpty { StandardError.complain(failure.message) }
         exit(withError: ExitCode(failure.status))
       } catch let error where !(error is ExitCode || error is CleanExit || error is ValidationError)
       {

@@ -33,6 +33,9 @@ struct RunCommand: ParsableCommand {
   @OptionGroup(title: "Virtual machine options")
   var machine: VirtualMachineOptions
 
+  @OptionGroup(title: "Build options, for a package")
+  var build: BuildOptions
+
   @Option(
     help: .init("A directory whose contents the application sees as its files.", valueName: "dir"),
     completion: .directory)
@@ -104,7 +107,8 @@ struct RunCommand: ParsableCommand {
     // From here on INT, TERM and HUP are heeded where everything can be cleaned up.
     let signals = try SignalReceiver()
     defer { signals.stop() }
-    let target = try ImageTarget(image)
+    let target = try ImageTarget(
+      image, options: build, building: !dryRun, verbose: verbose)
     let directory = try TemporaryDirectory()
     defer { directory.remove() }
 

@@ -47,7 +47,10 @@ struct TestCommand: ParsableCommand {
   @Option(help: .init("Kill a virtual machine this long after its start.", valueName: "seconds"))
   var timeout = 60.0
 
-  @Flag(help: "Show all logs, not only those of failed tests.")
+  @OptionGroup(title: "Build options, for a package")
+  var build: BuildOptions
+
+  @Flag(help: "Show all logs, and what SwiftPM writes.")
   var verbose = false
 
   @Argument(help: "The package's directory, or its image.", completion: .directory)
@@ -65,7 +68,7 @@ struct TestCommand: ParsableCommand {
     // From here on INT, TERM and HUP are heeded between two virtual machines too.
     let signals = try SignalReceiver()
     defer { signals.stop() }
-    let target = try ImageTarget(package)
+    let target = try ImageTarget(package, options: build, building: true, verbose: verbose)
     let runner = GuestTestRunner(base: base(target), isVerbose: verbose)
     for configuration in try matrix().configurations {
       try runner.run(configuration)
