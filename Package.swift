@@ -34,7 +34,7 @@ let package = Package(
     // What an application imports.
     .target(
       name: "Apus",
-      dependencies: ["Kernel", "Console", "FileSystem", "PerCPU", "Heap", "Machine"],
+      dependencies: ["Kernel", "Interrupts", "Console", "FileSystem", "PerCPU", "Machine"],
       swiftSettings: kernel),
     .target(name: "GuestTesting", dependencies: ["Apus"], swiftSettings: kernel),
 
@@ -47,12 +47,13 @@ let package = Package(
       ],
       swiftSettings: kernel),
     .target(
-      name: "Interrupts", dependencies: ["Console", "Locking", "PerCPU", "Machine", "CMachine"],
+      name: "Interrupts", dependencies: ["PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
-      name: "Heap", dependencies: ["PhysicalMemory", "Locking", "Machine"], swiftSettings: kernel),
+      name: "Heap", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine", "CMachine"],
+      swiftSettings: kernel),
     .target(
-      name: "VirtualMemory", dependencies: ["PhysicalMemory", "Locking", "Machine"],
+      name: "VirtualMemory", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine"],
       swiftSettings: kernel),
     .target(
       name: "PhysicalMemory", dependencies: ["Locking", "Machine", "Boot"], swiftSettings: kernel),
@@ -61,7 +62,7 @@ let package = Package(
     .target(name: "Locking", dependencies: ["Machine"], swiftSettings: kernel),
     .target(name: "PerCPU", dependencies: ["Machine"], swiftSettings: kernel),
     .target(name: "Machine", dependencies: ["CMachine"], swiftSettings: kernel),
-    .target(name: "CMachine"),
+    .target(name: "CMachine", cSettings: [.unsafeFlags(["-mno-implicit-float"])]),
 
     // Pure parsers of what the virtual machine monitor hands over.
     .target(name: "ACPI", dependencies: ["Boot"], swiftSettings: kernel),

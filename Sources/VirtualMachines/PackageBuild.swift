@@ -147,8 +147,8 @@ public struct PackageBuild: Sendable {
     var process = ChildProcess(
       path: swift,
       arguments: [
-        "package", "describe", "--type", "json", "--package-path", package,
-        "--scratch-path", scratchPath,
+        "package", "--package-path", package, "--scratch-path", scratchPath, "describe",
+        "--type", "json",
       ])
     process.interruption = SIGTERM
     process.handlesSignals = handlesSignals

@@ -5,7 +5,7 @@ import VirtualMachines
 @Suite("Root file system")
 struct RootFileSystemTests {
   @Test("packs files, directories and links in the order of their bytes") func contents() throws {
-    let work = try TemporaryDirectory()
+    let work = try PackedTree()
     try work.write("b/inner.txt", "inner")
     try work.write("a.txt", "first")
     try work.write("B.txt", "capital")
@@ -29,8 +29,8 @@ struct RootFileSystemTests {
   }
 
   @Test("says nothing of times, owners and inodes") func deterministic() throws {
-    let first = try TemporaryDirectory()
-    let second = try TemporaryDirectory()
+    let first = try PackedTree()
+    let second = try PackedTree()
     for (work, names) in [(first, ["x", "y", "z"]), (second, ["z", "y", "x"])] {
       for name in names { try work.write("d/\(name)", name) }
     }
@@ -46,14 +46,14 @@ struct RootFileSystemTests {
   }
 
   @Test("keeps permission bits") func permissions() throws {
-    let work = try TemporaryDirectory()
+    let work = try PackedTree()
     try work.write("tool", "#!")
     try work.setPermissions("tool", 0o751)
     #expect(try readNewc(try work.pack().path).first?.mode == S_IFREG | 0o751)
   }
 
   @Test("packs a hard link as a file of its own") func hardLink() throws {
-    let work = try TemporaryDirectory()
+    let work = try PackedTree()
     try work.write("one", "shared")
     #expect(link(work.path("one"), work.path("two")) == 0)
     let entries = try readNewc(try work.pack().path)
@@ -62,7 +62,7 @@ struct RootFileSystemTests {
   }
 
   @Test("packs names that are not UTF-8") func anyName() throws {
-    let work = try TemporaryDirectory()
+    let work = try PackedTree()
     let path = Array(work.tree.path.utf8) + [0x2F, 0xFF, 0xC3]
     let file = open(path.map { CChar(bitPattern: $0) } + [0], O_CREAT | O_WRONLY, 0o644)
     #expect(file >= 0)
@@ -73,14 +73,14 @@ struct RootFileSystemTests {
   }
 
   @Test("packs an empty directory") func emptyDirectory() throws {
-    let work = try TemporaryDirectory()
+    let work = try PackedTree()
     let archive = try work.pack()
     #expect(archive.fileCount == 0)
     #expect(try readNewc(archive.path).isEmpty)
   }
 
   @Test("leaves out pipes and says so") func pipes() throws {
-    let work = try TemporaryDirectory()
+    let work = try PackedTree()
     try work.write("file", "x")
     #expect(mkfifo(work.path("pipe"), 0o600) == 0)
     let archive = try work.pack()
@@ -89,7 +89,7 @@ struct RootFileSystemTests {
   }
 
   @Test("does not pack the archive itself") func outputInside() throws {
-    let work = try TemporaryDirectory()
+    let work = try PackedTree()
     try work.write("file", "x")
     let archive = try RootFileSystem.pack(
       directory: work.tree.path, to: work.path("zz.cpio"))
@@ -97,7 +97,7 @@ struct RootFileSystemTests {
   }
 
   @Test("refuses a file that the format cannot hold") func tooLarge() throws {
-    let work = try TemporaryDirectory()
+    let work = try PackedTree()
     try work.write("huge", "")
     #expect(truncate(work.path("huge"), 5 << 30) == 0)
     #expect(
@@ -109,7 +109,7 @@ struct RootFileSystemTests {
   @Test("refuses a file that grows while it is packed") func changing() throws {
     // Its status says 0 bytes, but it has some: like a file that has grown since.
     try #require(FileManager.default.fileExists(atPath: "/proc/self/fdinfo"))
-    let work = try TemporaryDirectory()
+    let work = try PackedTree()
     #expect {
       try RootFileSystem.pack(directory: "/proc/self/fdinfo", to: work.archive)
     } throws: { error in
@@ -122,7 +122,7 @@ struct RootFileSystemTests {
   }
 
   @Test("names what cannot be read", .enabled(if: getuid() != 0)) func unreadable() throws {
-    let work = try TemporaryDirectory()
+    let work = try PackedTree()
     try work.write("secret", "x")
     try work.setPermissions("secret", 0)
     #expect(
@@ -133,7 +133,7 @@ struct RootFileSystemTests {
   }
 
   @Test("refuses what is not a directory, and replaces nothing then") func notADirectory() throws {
-    let work = try TemporaryDirectory()
+    let work = try PackedTree()
     try work.write("file", "x")
     #expect(throws: RootFileSystemError.notADirectory(path: work.path("file"))) {
       try RootFileSystem.pack(directory: work.path("file"), to: work.path("file"))
@@ -146,7 +146,7 @@ struct RootFileSystemTests {
   }
 
   @Test("says when the archive cannot be written") func cannotWrite() throws {
-    let work = try TemporaryDirectory()
+    let work = try PackedTree()
     #expect {
       try RootFileSystem.pack(directory: work.tree.path, to: "/nonexistent/archive")
     } throws: { error in
@@ -161,7 +161,7 @@ struct RootFileSystemTests {
     "is understood by cpio",
     .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/cpio")))
   func cpio() throws {
-    let work = try TemporaryDirectory()
+    let work = try PackedTree()
     try work.write("d/one", String(repeating: "1", count: 1_000_001))
     try work.write("two", "2")
     try work.makeLink("three", to: "two")

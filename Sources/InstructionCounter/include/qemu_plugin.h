@@ -1,8 +1,8 @@
 // The part of QEMU's TCG plugin interface, version 1, that the counter uses.
 //
 // Debian packages no qemu-plugin.h, so the few prototypes are declared here by hand. They are
-// resolved in the QEMU process that loads the plugin. Interface version 1 is that of QEMU 6.0 to
-// 8.1, Debian 12's 7.2 among them.
+// resolved in the QEMU process that loads the plugin. Debian 12 has QEMU 7.2, whose interface has
+// version 1; a QEMU that only takes later versions refuses the plugin and says so.
 
 #ifndef APUS_QEMU_PLUGIN_H
 #define APUS_QEMU_PLUGIN_H

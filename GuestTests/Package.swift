@@ -1,0 +1,14 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+  name: "GuestTests",
+  dependencies: [.package(name: "apus", path: "..")],
+  targets: [
+    .executableTarget(
+      name: "GuestTests",
+      dependencies: [
+        .product(name: "Apus", package: "apus"), .product(name: "GuestTesting", package: "apus"),
+      ])
+  ]
+)

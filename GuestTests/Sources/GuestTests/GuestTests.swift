@@ -1,0 +1,8 @@
+import GuestTesting
+
+@main
+struct GuestTests {
+  static func main() {
+    TestSuite.run([BootTests.suite])
+  }
+}

@@ -1,0 +1,64 @@
+# Names for the common verbs. The work is done by `swift build`, by the command `apus` that it
+# makes, and by the scripts in Tools/.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Real text that every Debian machine has, for `make run`.
+TEXTS ?= /usr/share/common-licenses
+
+APUS = .build/release/apus
+SWIFT_FILES = $(wildcard Package.swift Sources Tests GuestTests Examples)
+
+.PHONY: help setup build run test test-host test-guest soak lint format install clean
+
+help:
+	@echo 'make run         boot 4 CPUs and count the words of real text files'
+	@echo 'make test        run all tests: style, host, guest'
+	@echo 'make test-host   run the tests of the host (swift test)'
+	@echo 'make test-guest  run the tests that boot virtual machines'
+	@echo 'make soak        boot 200 times over all machines and many numbers of CPUs'
+	@echo 'make build       make the command apus, in release mode: $(APUS)'
+	@echo 'make setup       install the Debian packages that are missing'
+	@echo 'make lint        check the style;  make format  puts it right'
+	@echo 'make install     install apus below PREFIX=$(PREFIX) (DESTDIR is heeded)'
+	@echo 'make clean       remove all that was built'
+
+setup:
+	@Tools/setup
+
+build: setup
+	swift build -c release --product apus
+	swift build -c release --product InstructionCounter
+
+run: build
+	$(APUS) run Examples/WordCount --cpus 4 --rootfs $(TEXTS) -- --top 10
+
+test: setup
+	@Tools/test
+
+test-host: setup
+	@Tools/test host
+
+test-guest: setup
+	@Tools/test guest
+
+soak: build
+	@Tools/soak
+
+lint:
+	swift format lint --strict --recursive $(SWIFT_FILES)
+
+format:
+	swift format --in-place --recursive $(SWIFT_FILES)
+
+# The kernel's sources go along, so that `apus new` makes packages that build without the clone.
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/apus
+	install -m 755 $(APUS) $(DESTDIR)$(PREFIX)/bin/apus
+	install -m 644 .build/release/libInstructionCounter.so $(DESTDIR)$(PREFIX)/lib/apus/
+	rm -rf $(DESTDIR)$(PREFIX)/share/apus
+	install -d $(DESTDIR)$(PREFIX)/share/apus
+	cp -R Package.swift LICENSE Sources SDKs $(DESTDIR)$(PREFIX)/share/apus/
+
+clean:
+	rm -rf .build

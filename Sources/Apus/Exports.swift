@@ -1,0 +1,8 @@
+// What an application gets with `import Apus`, beside what this module declares.
+
+@_exported import enum Console.Log
+@_exported import struct Console.LogMessage
+@_exported import struct Machine.Atomic
+@_exported import enum Machine.MonotonicClock
+@_exported import struct PerCPU.CPU
+@_exported import struct PerCPU.CPUSet

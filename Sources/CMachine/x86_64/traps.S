@@ -1,0 +1,83 @@
+// One stub per vector: makes every frame the same shape and calls apus_trap(frame).
+//
+// Only general registers are saved. That is sound because the kernel is compiled without vector
+// registers (`-mno-implicit-float`) and linked so that it never runs an application's copy of a
+// standard-library function.
+#if defined(__x86_64__) && __STDC_HOSTED__ == 0
+
+.section .text.traps, "ax", @progbits
+.code64
+.altmacro
+.macro TRAP_STUB n
+  .align 16
+  trap_stub_\n:
+  // These push an error code themselves (volume 3, 6.15).
+  .if (\n == 8) || (\n >= 10 && \n <= 14) || (\n == 17) || (\n == 21) || (\n == 29) || (\n == 30)
+  .else
+    pushq $0
+  .endif
+  pushq $\n
+  jmp trap_common
+.endm
+.set vector, 0
+.rept 256
+  TRAP_STUB %vector
+  .set vector, vector + 1
+.endr
+
+trap_common:
+  pushq %rax
+  pushq %rbx
+  pushq %rcx
+  pushq %rdx
+  pushq %rsi
+  pushq %rdi
+  pushq %rbp
+  pushq %r8
+  pushq %r9
+  pushq %r10
+  pushq %r11
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  cld
+  movq %rsp, %rdi
+  movq %rsp, %rbx                // callee-saved: apus_trap keeps it
+  andq $~15, %rsp
+  xorl %ebp, %ebp                // a handler's backtrace ends here
+  call apus_trap
+  movq %rbx, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %r11
+  popq %r10
+  popq %r9
+  popq %r8
+  popq %rbp
+  popq %rdi
+  popq %rsi
+  popq %rdx
+  popq %rcx
+  popq %rbx
+  popq %rax
+  addq $16, %rsp
+  iretq
+
+.section .rodata.traps, "a", @progbits
+.align 8
+.globl apus_trap_stubs
+apus_trap_stubs:
+.macro TRAP_ADDRESS n
+  .quad trap_stub_\n
+.endm
+.set vector, 0
+.rept 256
+  TRAP_ADDRESS %vector
+  .set vector, vector + 1
+.endr
+
+.section .note.GNU-stack, "", @progbits
+#endif

@@ -1,0 +1,104 @@
+/// A line of text, composed by string interpolation without touching the heap: kernel code logs
+/// before there is a heap, and in a panic when there may be none any more.
+///
+///     Log.info("\(count) CPUs, timer at \(hex: address)")
+///
+/// What does not fit in `capacity` bytes is cut off.
+public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Sendable {
+  /// The longest line, in bytes.
+  public static let capacity = 240
+
+  private var storage = InlineArray<240, UInt8>(repeating: 0)
+  private(set) var count = 0
+
+  /// An empty line.
+  public init() {}
+
+  public init(stringLiteral value: StaticString) { append(value) }
+  public init(stringInterpolation: StringInterpolation) { self = stringInterpolation.message }
+
+  /// Adds one byte.
+  public mutating func append(byte: UInt8) {
+    guard count < Self.capacity else { return }
+    storage[count] = byte
+    count += 1
+  }
+
+  @inline(never)
+  public mutating func append(_ text: StaticString) {
+    text.withUTF8Buffer { for byte in $0 { append(byte: byte) } }
+  }
+
+  @inline(never)
+  public mutating func append(_ text: String) {
+    for byte in text.utf8 { append(byte: byte) }
+  }
+
+  public mutating func write(_ string: String) { append(string) }
+
+  /// Adds another line's text.
+  @inline(never)
+  public mutating func append(_ other: borrowing LogMessage) {
+    for index in 0..<other.count { append(byte: other.storage[index]) }
+  }
+
+  /// Adds a number in decimal, filled up with `padding` to `width` digits.
+  @inline(never)
+  public mutating func append(decimal value: UInt64, width: Int = 1, padding: UInt8 = 0x30) {
+    var divisor: UInt64 = 1
+    var digits = 1
+    while value / divisor >= 10 {
+      divisor *= 10
+      digits += 1
+    }
+    for _ in 0..<Swift.max(width - digits, 0) { append(byte: padding) }
+    while divisor > 0 {
+      append(byte: 0x30 + UInt8(value / divisor % 10))
+      divisor /= 10
+    }
+  }
+
+  /// Adds `0x` and all 16 digits of a number.
+  @inline(never)
+  public mutating func append(hex value: UInt64) {
+    append("0x")
+    for shift in stride(from: UInt64(60), through: 0, by: -4) {
+      let digit = UInt8(value >> shift & 15)
+      append(byte: digit < 10 ? 0x30 + digit : 0x57 + digit)
+    }
+  }
+
+  /// Runs `body` over the text.
+  public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    withUnsafePointer(to: storage) { pointer in
+      body(UnsafeRawBufferPointer(start: UnsafeRawPointer(pointer), count: count))
+    }
+  }
+
+  public struct StringInterpolation: StringInterpolationProtocol {
+    var message = LogMessage()
+
+    public init(literalCapacity: Int, interpolationCount: Int) {}
+
+    public mutating func appendLiteral(_ literal: StaticString) { message.append(literal) }
+    public mutating func appendInterpolation(_ text: StaticString) { message.append(text) }
+    public mutating func appendInterpolation(_ text: String) { message.append(text) }
+    public mutating func appendInterpolation(_ text: LogMessage) { message.append(text) }
+
+    /// An error or whatever else can write itself.
+    public mutating func appendInterpolation(_ value: some TextOutputStreamable) {
+      value.write(to: &message)
+    }
+
+    /// A number in decimal.
+    public mutating func appendInterpolation(_ value: some BinaryInteger) {
+      if value < 0 { message.append(byte: 0x2D) }
+      message.append(decimal: UInt64(value.magnitude))
+    }
+
+    /// A number in hexadecimal, all digits.
+    public mutating func appendInterpolation(hex value: some BinaryInteger) {
+      message.append(hex: UInt64(truncatingIfNeeded: value))
+    }
+  }
+}

@@ -1,0 +1,155 @@
+#if hasFeature(Embedded)
+import CMachine
+import Console
+import Machine
+import PerCPU
+import VirtualMemory
+
+/// What each CPU keeps for the moment when the machine is brought to a halt.
+struct StopState: ~Copyable {
+  static let all = CPULocal<StopState>()
+
+  /// Address of the CPU's `ProcessorBlock`.
+  let block = Atomic<UInt64>(0)
+  /// Address of the trap frame at which the CPU was stopped; 0 while it runs.
+  let frame = Atomic<UInt64>(0)
+
+  static func byteCount(for count: Int) -> Int { CPULocal<StopState>.byteCount(for: count) }
+
+  static func initialize(in storage: UnsafeMutableRawPointer, count: Int) {
+    all.initialize(in: storage, count: count) { _ in StopState() }
+  }
+}
+
+/// The end of the machine after something that must not happen: one CPU stops the others, says
+/// what it knows of all, and powers off. Uses neither locks nor heap.
+enum Panic {
+  /// The CPU that reports, plus one; 0 while there is none.
+  private static let reporter = Atomic<UInt32>(0)
+
+  static var isUnderWay: Bool { reporter.load(ordering: .acquiring) != 0 }
+
+  /// Reports a trap that nobody handles.
+  static func report(_ frame: TrapFrame) -> Never {
+    begin()
+    write(summary(of: frame))
+    if frame.isRuntimeCheck {
+      write(
+        "  a check of Swift's run-time failed: a precondition, an overflow, an index, a nil or a cast"
+      )
+    }
+    writeRegisters(frame)
+    Backtrace.write(from: frame)
+    writeOthers()
+    ConsoleDevice.recordUnlocked("panic")
+    PowerControl.powerOff(code: PowerOffCode.panic)
+  }
+
+  /// Reports that memory ran out where nothing can be done about it.
+  static func outOfMemory(_ byteCount: UInt64, free: UInt64, total: UInt64) -> Never {
+    begin()
+    write(
+      "out of memory: an allocation of \(byteCount) bytes failed with \(free / 1024) of \(total / 1024) KiB free; give the machine more (apus run --memory)"
+    )
+    ConsoleDevice.recordUnlocked("out-of-memory")
+    PowerControl.powerOff(code: PowerOffCode.outOfMemory)
+  }
+
+  /// Stops the other CPUs; only one CPU comes out of this.
+  private static func begin() {
+    Processor.disableInterrupts()
+    let own = UInt32(CPU.current.index) + 1
+    let result = reporter.compareExchange(
+      expected: 0, desired: own, ordering: .acquiringAndReleasing)
+    if !result.exchanged {
+      // A second trap on the reporting CPU: the report itself failed.
+      if result.original == own {
+        write("a trap inside of the panic report; giving up")
+        ConsoleDevice.recordUnlocked("panic")
+        PowerControl.powerOff(code: PowerOffCode.panic)
+      }
+      Processor.halt()
+    }
+    let others = CPUSet.online.subtracting(.current)
+    others.forEach { Processor.sendStop(to: $0.index) }
+    // A CPU that does not even take an NMI is reported as such, not waited for.
+    let end = MonotonicClock.nanoseconds + 200_000_000
+    while MonotonicClock.nanoseconds < end {
+      var stopped = true
+      others.forEach { cpu in
+        if StopState.all.pointer(for: cpu).pointee.frame.load(ordering: .acquiring) == 0 {
+          stopped = false
+        }
+      }
+      if stopped { break }
+      Processor.pause()
+    }
+  }
+
+  /// Keeps the calling CPU where it is, for the report.
+  static func stop(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> Never {
+    StopState.all.current.pointee.frame.store(
+      UInt64(UInt(bitPattern: frame)), ordering: .releasing)
+    Processor.halt()
+  }
+
+  private static func summary(of frame: TrapFrame) -> LogMessage {
+    var line: LogMessage = "panic on CPU \(CPU.current.index): \(frame.name)"
+    guard let access = frame.memoryAccess else { return line }
+    let verb: StaticString =
+      switch access.kind {
+      case .read: "read of"
+      case .write: "write to"
+      case .execute: "execution at"
+      }
+    line.append(", \(verb) \(hex: access.address)" as LogMessage)
+    if KernelAddressSpace.isStackRegion(access.address) {
+      line.append(": stack overflow")
+    } else if access.address < 4096 {
+      line.append(": null pointer")
+    } else if access.isProtectionViolation {
+      line.append(": not allowed there")
+    } else {
+      line.append(": nothing is mapped there")
+    }
+    return line
+  }
+
+  private static func writeRegisters(_ frame: TrapFrame) {
+    var line: LogMessage = " "
+    var onLine = 0
+    frame.forEachRegister { name, value in
+      if onLine == 4 {
+        write(line)
+        line = " "
+        onLine = 0
+      }
+      line.append(" \(name) \(hex: value)" as LogMessage)
+      onLine += 1
+    }
+    write(line)
+  }
+
+  private static func writeOthers() {
+    CPUSet.online.subtracting(.current).forEach { cpu in
+      let address = StopState.all.pointer(for: cpu).pointee.frame.load(ordering: .acquiring)
+      guard let frame = UnsafeMutablePointer<apus_trap_frame>(bitPattern: UInt(address)) else {
+        write("CPU \(cpu.index) did not stop")
+        return
+      }
+      write("CPU \(cpu.index) was at")
+      Backtrace.write(from: TrapFrame(frame))
+    }
+  }
+
+  private static func write(_ line: LogMessage) { ConsoleDevice.writeLogUnlocked(line: line) }
+}
+
+/// Every exception and NMI arrives here, on the CPU where it happened.
+@c(apus_handle_exception)
+public func handleException(_ frame: UnsafeMutablePointer<apus_trap_frame>) {
+  let trap = TrapFrame(frame)
+  if trap.isStopRequest && Panic.isUnderWay { Panic.stop(frame) }
+  Panic.report(trap)
+}
+#endif

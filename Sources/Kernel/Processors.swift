@@ -1,0 +1,157 @@
+#if hasFeature(Embedded)
+import ACPI
+import Boot
+import CMachine
+import Console
+import Interrupts
+import Machine
+import PerCPU
+import PhysicalMemory
+import VirtualMemory
+
+/// The CPUs of the machine, from the firmware's list to all of them running.
+struct Processors {
+  /// Hardware ids by index, the boot CPU first; in memory that is never freed.
+  private let hardwareIDs: UnsafeMutablePointer<UInt32>
+  /// How many there are, and how many more than the kernel supports.
+  private(set) var count = 1
+  private(set) var surplus = 0
+
+  /// Bytes of the stacks for traps that may come when the stack in use is bad.
+  private static let trapStackSize: UInt64 = 8192
+
+  /// How long a CPU may take after the last one that answered.
+  private static let patience: UInt64 = 10_000_000_000
+
+  /// Lists the CPUs of the firmware's tables without repetition.
+  init(_ topology: CPUTopology, _ memory: IdentityMappedMemory) {
+    guard let frame = try? FrameAllocator.shared.allocate(),
+      let page = PhysicalMemoryWindow.pointer(to: frame.rawValue)
+    else { StartUpFailure.stop("too little memory for the list of CPUs: give the machine more") }
+    let ids = page.bindMemory(to: UInt32.self, capacity: CPU.maximumCount)
+    var count = 1
+    var surplus = 0
+    ids[0] = Processor.hardwareID
+    topology.forEachProcessor(in: memory) { id in
+      for index in 0..<count where ids[index] == id.rawValue { return }
+      guard count < CPU.maximumCount else {
+        surplus += 1
+        return
+      }
+      ids[count] = id.rawValue
+      count += 1
+    }
+    hardwareIDs = ids
+    self.count = count
+    self.surplus = surplus
+    Processor.setHardwareIDs(ids)
+    if let failure = topology.madtFailure { Log.debug("no CPUs from the MADT: \(failure)") }
+    if let failure = topology.mpTableFailure {
+      Log.warning("only the boot CPU is known: \(failure)")
+    }
+    if surplus > 0 {
+      Log.warning(
+        "\(surplus) CPUs are left off: Apus supports \(CPU.maximumCount), there are \(count + surplus)"
+      )
+    }
+  }
+
+  /// Makes room for what each CPU has of its own and brings the boot CPU to the common state.
+  func configureBootCPU(_ topology: CPUTopology, _ layout: BootMemory.Layout) {
+    let table = Self.zeroedPages(byteCount: 4096)
+    Processor.prepareInterrupts(
+      controllerAddress: topology.localAPICAddress, table: UInt(bitPattern: table))
+    var storage = Self.zeroedPages(
+      byteCount: CrossCall.byteCount(for: count) + CPUWork.byteCount(for: count)
+        + StopState.byteCount(for: count) + ConsoleDevice.bufferByteCount(for: count))
+    CrossCall.initialize(in: storage, count: count)
+    storage += CrossCall.byteCount(for: count)
+    CPUWork.initialize(in: storage, count: count)
+    storage += CPUWork.byteCount(for: count)
+    StopState.initialize(in: storage, count: count)
+    storage += StopState.byteCount(for: count)
+    ConsoleDevice.enableBuffers(in: storage, count: count)
+
+    guard let block = Self.makeBlock(index: 0) else {
+      StartUpFailure.stop("too little memory for the boot CPU's stacks: give the machine more")
+    }
+    ProcessorBlocks.store(block, for: CPU(index: 0))
+    Processor.configure(block)
+    Processor.enableInterrupts()
+  }
+
+  /// Starts all other CPUs at the same time and waits until each runs or has had its chance.
+  func startOthers(_ layout: BootMemory.Layout) {
+    guard count > 1 else { return }
+    let entries = Self.zeroedPages(
+      byteCount: count * MemoryLayout<SecondaryProcessors.Entry>.stride
+    ).bindMemory(to: SecondaryProcessors.Entry.self, capacity: count)
+    var expected = CPUSet()
+    var prepared = 0
+    for index in 1..<count {
+      guard let block = Self.makeBlock(index: index),
+        let stack = try? KernelAddressSpace.shared.makeStack(byteCount: layout.workStackSize)
+      else {
+        Log.warning("CPU \(index) and those after it are left off: too little memory for stacks")
+        break
+      }
+      ProcessorBlocks.store(block, for: CPU(index: index))
+      entries[prepared] = SecondaryProcessors.entry(
+        hardwareID: hardwareIDs[index], index: index, stackTop: stack.top)
+      prepared += 1
+      expected.insert(CPU(index: index))
+    }
+    // The page is executable only while CPUs start in it.
+    let page = PhysicalRange(start: layout.trampoline, byteCount: 4096)
+    try? KernelAddressSpace.shared.protect(page, [.write, .execute])
+    SecondaryProcessors.start(
+      UnsafeMutableBufferPointer(start: entries, count: prepared), trampoline: layout.trampoline)
+    waitUntilOnline(expected)
+    try? KernelAddressSpace.shared.protect(page, .write)
+  }
+
+  private func waitUntilOnline(_ expected: CPUSet) {
+    var seen = CPUSet.online
+    var lastProgress = MonotonicClock.nanoseconds
+    while seen.intersection(expected) != expected {
+      Processor.pause()
+      let now = CPUSet.online
+      if now != seen {
+        seen = now
+        lastProgress = MonotonicClock.nanoseconds
+      } else if MonotonicClock.nanoseconds - lastProgress > Self.patience {
+        expected.forEach { cpu in
+          guard !seen.contains(cpu) else { return }
+          Log.error(
+            "CPU \(cpu.index) (hardware id \(hardwareIDs[cpu.index])) did not start within 10 s; the others run on"
+          )
+        }
+        return
+      }
+    }
+  }
+
+  /// The descriptor tables of a CPU with the stacks that they name.
+  private static func makeBlock(index: Int) -> ProcessorBlock? {
+    guard let frame = try? FrameAllocator.shared.allocate(),
+      let page = PhysicalMemoryWindow.pointer(to: frame.rawValue),
+      let doubleFault = try? KernelAddressSpace.shared.makeStack(byteCount: trapStackSize),
+      let nmi = try? KernelAddressSpace.shared.makeStack(byteCount: trapStackSize)
+    else { return nil }
+    page.initializeMemory(as: UInt8.self, repeating: 0, count: Int(ProcessorBlock.size))
+    return ProcessorBlock(
+      at: UInt(bitPattern: page), index: index, doubleFaultStackTop: doubleFault.top,
+      nmiStackTop: nmi.top)
+  }
+
+  /// Zeroed memory that is never freed.
+  static func zeroedPages(byteCount: Int) -> UnsafeMutableRawPointer {
+    let count = (byteCount + 4095) / 4096
+    guard let frames = try? FrameAllocator.shared.allocate(count: count),
+      let memory = PhysicalMemoryWindow.pointer(to: frames.rawValue)
+    else { StartUpFailure.stop("too little memory for CPU-local storage: give the machine more") }
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: count * 4096)
+    return memory
+  }
+}
+#endif

@@ -1,0 +1,87 @@
+#if hasFeature(Embedded)
+import ACPI
+import Boot
+import CMachine
+import Console
+import Heap
+import Interrupts
+import Machine
+import PerCPU
+import PhysicalMemory
+import VirtualMemory
+
+/// The start-up sequence, on the boot CPU, on the image's own small stack.
+///
+/// Nothing here may be initialised lazily: what this function has set up is constant, or guarded,
+/// when the other CPUs start.
+@c(apus_boot)
+public func boot(_ startInfoAddress: UInt64) {
+  Processor.prepareMachine()
+  ConsoleDevice.configure()
+
+  let memory = IdentityMappedMemory()
+  let startInfo: StartInfo
+  var map: MemoryMap
+  do throws(StartInfoError) {
+    startInfo = try StartInfo(at: startInfoAddress, in: memory)
+  } catch {
+    StartUpFailure.stop("\(error)")
+  }
+  do throws(MemoryMapError) {
+    map = try MemoryMap(startInfo, in: memory)
+  } catch {
+    StartUpFailure.stop("\(error)")
+  }
+  do throws(KernelCommandLineError) {
+    try Program.adopt(KernelCommandLine(at: startInfo.commandLineAddress, in: memory))
+  } catch {
+    StartUpFailure.stop("\(error)")
+  }
+
+  let layout = BootMemory.take(&map, startInfo, memory)
+  let topology = CPUTopology.discover(rsdpHint: startInfo.rsdpAddress, in: memory)
+  BootMemory.restrictAddressSpace(layout, localAPIC: topology.localAPICAddress)
+  let processors = Processors(topology, memory)
+  processors.configureBootCPU(topology, layout)
+
+  let calibration = Processor.calibrateClock(scratch: layout.scratchPage)
+  Log.info(
+    "clock \(calibration.timestampFrequency / 1000) kHz by \(calibration.source.name), timer \(calibration.timerFrequency / 1000) kHz"
+  )
+  processors.startOthers(layout)
+  InitialFiles.mount(startInfo, memory)
+
+  guard let stack = try? KernelAddressSpace.shared.makeStack(byteCount: layout.mainStackSize)
+  else { StartUpFailure.stop("too little memory for the application's stack: give it more") }
+  Processor.enterStack(top: stack.top, { _ in Program.run() }, argument: 0)
+}
+
+/// Ends the machine when it cannot even start.
+enum StartUpFailure {
+  /// Says why and powers off.
+  static func stop(_ reason: LogMessage) -> Never {
+    Log.error("cannot start: \(reason)")
+    ConsoleDevice.record("panic")
+    PowerControl.powerOff(code: PowerOffCode.panic)
+  }
+}
+
+/// What `PowerControl.powerOff` is told.
+enum PowerOffCode {
+  static let exit: UInt32 = 0
+  static let panic: UInt32 = 0x20
+  static let outOfMemory: UInt32 = 0x21
+}
+
+/// Reads physical memory below 4 GiB at its own addresses, as the boot tables map it.
+struct IdentityMappedMemory: PhysicalMemoryReader {
+  func load<Value: FixedWidthInteger & BitwiseCopyable>(
+    _ type: Value.Type, at address: UInt64
+  ) -> Value? {
+    guard address <= BootMemory.mappedAtStart - UInt64(MemoryLayout<Value>.size),
+      let pointer = PhysicalMemoryWindow.pointer(to: address)
+    else { return nil }
+    return pointer.loadUnaligned(as: Value.self)
+  }
+}
+#endif

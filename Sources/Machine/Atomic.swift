@@ -1,0 +1,169 @@
+import Synchronization
+
+// Orderings and the protocol of atomic values, but not the type `Atomic`: that is this module's.
+@_exported import struct Synchronization.AtomicLoadOrdering
+@_exported import protocol Synchronization.AtomicRepresentable
+@_exported import struct Synchronization.AtomicStoreOrdering
+@_exported import struct Synchronization.AtomicUpdateOrdering
+
+/// A value that several CPUs may read and change at once.
+///
+/// The one door to atomic operations: everything above `Machine` uses this type and never
+/// `Synchronization.Atomic`, so that on the host a scheduler of simulated CPUs can see every
+/// operation. Orderings are those of the C++ memory model and must be constants.
+public struct Atomic<Value: AtomicRepresentable>: ~Copyable {
+  public let storage: Synchronization.Atomic<Value>
+
+  /// Creates an atomic value; nobody else may see it before this returns.
+  @_transparent
+  public init(_ value: consuming Value) {
+    storage = Synchronization.Atomic(value)
+  }
+}
+
+// Sound because every access is an atomic operation on the storage.
+extension Atomic: @unchecked Sendable {}
+
+extension Atomic where Value.AtomicRepresentation == UInt8.AtomicRepresentation {
+  /// Reads the value.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  public func load(ordering: AtomicLoadOrdering) -> Value {
+    storage.load(ordering: ordering)
+  }
+
+  /// Replaces the value.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  public func store(_ value: consuming Value, ordering: AtomicStoreOrdering) {
+    storage.store(value, ordering: ordering)
+  }
+
+  /// Replaces the value and returns the one before.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  public func exchange(_ value: consuming Value, ordering: AtomicUpdateOrdering) -> Value {
+    storage.exchange(value, ordering: ordering)
+  }
+
+  /// Replaces the value if it equals `expected`; `original` is what was found either way.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  public func compareExchange(
+    expected: consuming Value, desired: consuming Value, ordering: AtomicUpdateOrdering
+  ) -> (exchanged: Bool, original: Value) {
+    storage.compareExchange(expected: expected, desired: desired, ordering: ordering)
+  }
+}
+
+extension Atomic where Value.AtomicRepresentation == UInt32.AtomicRepresentation {
+  /// Reads the value.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  public func load(ordering: AtomicLoadOrdering) -> Value {
+    storage.load(ordering: ordering)
+  }
+
+  /// Replaces the value.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  public func store(_ value: consuming Value, ordering: AtomicStoreOrdering) {
+    storage.store(value, ordering: ordering)
+  }
+
+  /// Replaces the value and returns the one before.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  public func exchange(_ value: consuming Value, ordering: AtomicUpdateOrdering) -> Value {
+    storage.exchange(value, ordering: ordering)
+  }
+
+  /// Replaces the value if it equals `expected`; `original` is what was found either way.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  public func compareExchange(
+    expected: consuming Value, desired: consuming Value, ordering: AtomicUpdateOrdering
+  ) -> (exchanged: Bool, original: Value) {
+    storage.compareExchange(expected: expected, desired: desired, ordering: ordering)
+  }
+}
+
+extension Atomic where Value.AtomicRepresentation == UInt64.AtomicRepresentation {
+  /// Reads the value.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  public func load(ordering: AtomicLoadOrdering) -> Value {
+    storage.load(ordering: ordering)
+  }
+
+  /// Replaces the value.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  public func store(_ value: consuming Value, ordering: AtomicStoreOrdering) {
+    storage.store(value, ordering: ordering)
+  }
+
+  /// Replaces the value and returns the one before.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  public func exchange(_ value: consuming Value, ordering: AtomicUpdateOrdering) -> Value {
+    storage.exchange(value, ordering: ordering)
+  }
+
+  /// Replaces the value if it equals `expected`; `original` is what was found either way.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  public func compareExchange(
+    expected: consuming Value, desired: consuming Value, ordering: AtomicUpdateOrdering
+  ) -> (exchanged: Bool, original: Value) {
+    storage.compareExchange(expected: expected, desired: desired, ordering: ordering)
+  }
+}
+
+extension Atomic where Value == Int {
+  /// Adds with wrap-around and returns both values.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  @discardableResult
+  public func wrappingAdd(
+    _ operand: Value, ordering: AtomicUpdateOrdering
+  ) -> (oldValue: Value, newValue: Value) {
+    storage.wrappingAdd(operand, ordering: ordering)
+  }
+
+  /// Subtracts with wrap-around and returns both values.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  @discardableResult
+  public func wrappingSubtract(
+    _ operand: Value, ordering: AtomicUpdateOrdering
+  ) -> (oldValue: Value, newValue: Value) {
+    storage.wrappingSubtract(operand, ordering: ordering)
+  }
+}
+
+extension Atomic where Value == UInt32 {
+  /// Adds with wrap-around and returns both values.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  @discardableResult
+  public func wrappingAdd(
+    _ operand: Value, ordering: AtomicUpdateOrdering
+  ) -> (oldValue: Value, newValue: Value) {
+    storage.wrappingAdd(operand, ordering: ordering)
+  }
+
+  /// Subtracts with wrap-around and returns both values.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  @discardableResult
+  public func wrappingSubtract(
+    _ operand: Value, ordering: AtomicUpdateOrdering
+  ) -> (oldValue: Value, newValue: Value) {
+    storage.wrappingSubtract(operand, ordering: ordering)
+  }
+}
+
+extension Atomic where Value == UInt64 {
+  /// Adds with wrap-around and returns both values.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  @discardableResult
+  public func wrappingAdd(
+    _ operand: Value, ordering: AtomicUpdateOrdering
+  ) -> (oldValue: Value, newValue: Value) {
+    storage.wrappingAdd(operand, ordering: ordering)
+  }
+
+  /// Subtracts with wrap-around and returns both values.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  @discardableResult
+  public func wrappingSubtract(
+    _ operand: Value, ordering: AtomicUpdateOrdering
+  ) -> (oldValue: Value, newValue: Value) {
+    storage.wrappingSubtract(operand, ordering: ordering)
+  }
+}

@@ -1,0 +1,36 @@
+/// Where physical memory is seen in the kernel's address space.
+///
+/// The kernel maps all of it at one place: on x86_64 at its own addresses. On the host a test
+/// provides a block of memory that plays the physical memory from address 0 on.
+public enum PhysicalMemoryWindow {
+  #if hasFeature(Embedded)
+  /// The pointer to a physical address; `nil` only for address 0, which is never mapped.
+  @inline(__always)
+  public static func pointer(to address: UInt64) -> UnsafeMutableRawPointer? {
+    UnsafeMutableRawPointer(bitPattern: UInt(address))
+  }
+
+  /// The physical address of a pointer into the window.
+  @inline(__always)
+  public static func address(of pointer: UnsafeRawPointer) -> UInt64 {
+    UInt64(UInt(bitPattern: pointer))
+  }
+  #else
+  private static let base = Atomic<UInt64>(0)
+
+  /// Makes `memory` the simulated physical memory.
+  public static func simulate(with memory: UnsafeMutableRawBufferPointer) {
+    base.store(UInt64(UInt(bitPattern: memory.baseAddress)), ordering: .releasing)
+  }
+
+  /// The pointer to a physical address.
+  public static func pointer(to address: UInt64) -> UnsafeMutableRawPointer? {
+    UnsafeMutableRawPointer(bitPattern: UInt(base.load(ordering: .acquiring) &+ address))
+  }
+
+  /// The physical address of a pointer into the window.
+  public static func address(of pointer: UnsafeRawPointer) -> UInt64 {
+    UInt64(UInt(bitPattern: pointer)) &- base.load(ordering: .acquiring)
+  }
+  #endif
+}

@@ -1,0 +1,42 @@
+#if !hasFeature(Embedded)
+/// Interrupts that CPUs send each other.
+public enum InterruptVector: UInt8, Sendable {
+  case timer = 0x40
+  case crossCall = 0x41
+  case wake = 0x42
+}
+
+extension Processor {
+  /// Simulated CPUs poll their mailboxes: an interrupt is only what makes them look sooner.
+  public static func send(_ interrupt: InterruptVector, to index: Int) {}
+}
+
+/// The host's monotonic clock.
+public enum MonotonicClock {
+  public static var nanoseconds: UInt64 {
+    let now = ContinuousClock.now - Self.start
+    return UInt64(now.components.seconds) * 1_000_000_000
+      + UInt64(now.components.attoseconds / 1_000_000_000)
+  }
+
+  private static let start = ContinuousClock.now
+}
+
+/// The ways that text leaves the machine: on the host, standard output and standard error.
+public enum OutputChannel: Sendable {
+  case serial
+  case debugConsole
+
+  public static var hasDebugConsole: Bool { false }
+
+  public func write(_ bytes: UnsafeRawBufferPointer) {
+    for byte in bytes { print(Character(UnicodeScalar(byte)), terminator: "") }
+  }
+}
+
+/// The address translation of the simulated CPU: it keeps nothing.
+public enum AddressTranslation {
+  public static func forget(_ address: UInt64) {}
+  public static func forgetAll() {}
+}
+#endif

@@ -1,0 +1,35 @@
+#if !hasFeature(Embedded)
+import CMachine
+
+/// The simulated CPU that this thread plays.
+///
+/// The kernel modules run on the host unchanged over this: a test's threads each take an index.
+public enum Processor {
+  /// This CPU's index. Tests set it once per thread before anything else.
+  public static var index: Int {
+    get { Int(apus_simulated_processor().pointee.index) }
+    set { apus_simulated_processor().pointee.index = Int64(newValue) }
+  }
+
+  /// Tells the CPU that this is a spin loop.
+  public static func pause() { apus_pause() }
+
+  /// Whether simulated interrupts are delivered to this CPU.
+  public static var interruptsAreEnabled: Bool {
+    apus_simulated_processor().pointee.interrupts_enabled != 0
+  }
+
+  /// Holds simulated interrupts back.
+  public static func disableInterrupts() {
+    apus_simulated_processor().pointee.interrupts_enabled = 0
+  }
+
+  /// Lets simulated interrupts through.
+  public static func enableInterrupts() {
+    apus_simulated_processor().pointee.interrupts_enabled = 1
+  }
+
+  /// Lets other threads run: a simulated CPU has no interrupt of its own to wait for.
+  public static func waitForInterrupt() { apus_pause() }
+}
+#endif

@@ -1,0 +1,85 @@
+#if hasFeature(Embedded) && arch(x86_64)
+import CMachine
+
+/// Time since the kernel was entered; never goes back, the same on every CPU.
+public enum MonotonicClock {
+  // Written once by the boot CPU before any other runs.
+  private static let start = Atomic<UInt64>(0)
+  /// Nanoseconds per tick, times 2^32: right for any rate from 1 Hz up. Until the rate is known, as
+  /// if it were 4 GHz: more than it will turn out to be, so that time does not go back then.
+  private static let factor = Atomic<UInt64>(1 << 30)
+  private static let frequency = Atomic<UInt64>(1_000_000_000)
+
+  /// Marks now as time 0.
+  static func startCounting() { start.store(apus_rdtsc(), ordering: .relaxed) }
+
+  static func setFrequency(_ hertz: UInt64) {
+    let hertz = Swift.max(hertz, 1)
+    frequency.store(hertz, ordering: .relaxed)
+    factor.store(
+      hertz.dividingFullWidth((1_000_000_000 >> 32, 1_000_000_000 << 32)).quotient,
+      ordering: .relaxed)
+  }
+
+  /// Nanoseconds since the start. A handful of instructions, any context.
+  public static var nanoseconds: UInt64 {
+    let ticks = apus_rdtsc() &- start.load(ordering: .relaxed)
+    let product = ticks.multipliedFullWidth(by: factor.load(ordering: .relaxed))
+    return product.high << 32 | product.low >> 32
+  }
+
+  /// The time stamp at which `nanoseconds` will be reached.
+  static func timestamp(at nanoseconds: UInt64) -> UInt64 {
+    let product = nanoseconds.multipliedFullWidth(by: frequency.load(ordering: .relaxed))
+    guard product.high < 1_000_000_000 else { return .max }
+    let ticks = UInt64(1_000_000_000).dividingFullWidth(product).quotient
+    return start.load(ordering: .relaxed) &+ ticks
+  }
+}
+
+/// This CPU's timer: one interrupt at one moment.
+public enum OneShotTimer {
+  private static let frequency = Atomic<UInt64>(1_000_000_000)
+
+  static func setFrequency(_ hertz: UInt64) {
+    frequency.store(Swift.max(hertz, 1), ordering: .relaxed)
+  }
+
+  private static let masked: UInt32 = 1 << 16
+  private static let deadlineMode: UInt32 = 1 << 18
+
+  /// Asks for a timer interrupt on this CPU at `deadline` (nanoseconds of `MonotonicClock`), in
+  /// place of any asked for before. It may come early when the deadline is further off than the
+  /// timer can count: whoever waits looks at the clock and asks again.
+  public static func arm(at deadline: UInt64) {
+    if ProcessorFeatures.hasTSCDeadline {
+      LocalAPIC.write(.timer, deadlineMode | UInt32(InterruptVector.timer.rawValue))
+      // In xAPIC mode the two writes are not ordered without a fence (volume 3, 11.5.4.1).
+      memoryFence(ordering: .sequentiallyConsistent)
+      apus_wrmsr(ModelSpecificRegister.tscDeadline, MonotonicClock.timestamp(at: deadline))
+      return
+    }
+    let now = MonotonicClock.nanoseconds
+    let wait = deadline > now ? deadline - now : 0
+    // At most one second at a time keeps the product in 64 bits for rates up to 18 GHz.
+    let counts = Swift.min(wait, 1_000_000_000) * frequency.load(ordering: .relaxed) / 1_000_000_000
+    LocalAPIC.write(.timerDivide, 0xB)
+    LocalAPIC.write(.timer, UInt32(InterruptVector.timer.rawValue))
+    LocalAPIC.write(
+      .timerInitialCount, UInt32(truncatingIfNeeded: Swift.min(Swift.max(counts, 1), 0xFFFF_FFFF)))
+  }
+
+  /// Takes the request back.
+  public static func stop() {
+    LocalAPIC.write(.timer, masked)
+    LocalAPIC.write(.timerInitialCount, 0)
+  }
+
+  /// Counts down from the top without interrupting, for calibration.
+  static func startFreeRunning() {
+    LocalAPIC.write(.timerDivide, 0xB)
+    LocalAPIC.write(.timer, masked)
+    LocalAPIC.write(.timerInitialCount, 0xFFFF_FFFF)
+  }
+}
+#endif

@@ -1,0 +1,88 @@
+#if hasFeature(Embedded) && arch(x86_64)
+import CMachine
+
+/// One CPU's descriptor tables and the block that GS points to; lives in memory that is never
+/// freed, one page per CPU.
+///
+/// Layout in bytes: 0 CPU index, 64 GDT (8 entries), 128 TSS (104 bytes).
+public struct ProcessorBlock {
+  /// Bytes that a block needs, and its alignment.
+  public static let size: UInt = 4096
+
+  /// Where the block is.
+  public let address: UInt
+
+  /// Makes the block at `address` (zeroed, page aligned) the one of CPU `index`.
+  ///
+  /// `doubleFaultStackTop` and `nmiStackTop` are stacks of their own: these two traps may come
+  /// when the stack in use is not usable.
+  public init(at address: UInt, index: Int, doubleFaultStackTop: UInt, nmiStackTop: UInt) {
+    self.address = address
+    write(UInt64(index), at: 0)
+    let tss = UInt64(address + Self.tssOffset)
+    write(0x00AF_9A00_0000_FFFF, at: Self.gdtOffset + 8)
+    write(0x00CF_9200_0000_FFFF, at: Self.gdtOffset + 16)
+    // A TSS descriptor takes two entries (volume 3, 7.2.3): 64-bit available TSS, present.
+    write(
+      0x67 | (tss & 0xFF_FFFF) << 16 | 0x89 << 40 | (tss >> 24 & 0xFF) << 56,
+      at: Self.gdtOffset + 24)
+    write(tss >> 32, at: Self.gdtOffset + 32)
+    // Interrupt stack table entries 1 and 2 (volume 3, figure 7-11): 32-bit aligned fields.
+    write(UInt64(doubleFaultStackTop), at: Self.tssOffset + 36)
+    write(UInt64(nmiStackTop), at: Self.tssOffset + 44)
+    // No I/O permission map: its offset is the segment's limit.
+    write(UInt64(104) << 48, at: Self.tssOffset + 96)
+  }
+
+  /// The block that was made at `address` before.
+  public init(at address: UInt) { self.address = address }
+
+  static let gdtOffset: UInt = 64
+  static let tssOffset: UInt = 128
+  static let taskSelector: UInt16 = 24
+
+  func write(_ value: UInt64, at offset: UInt) {
+    UnsafeMutableRawPointer(bitPattern: address + offset)?
+      .storeBytes(of: value, as: UInt64.self)
+  }
+
+  /// Loads GDT, TSS, IDT and GS on the calling CPU.
+  func activate() {
+    apus_lgdt(UInt64(address + Self.gdtOffset), 5 * 8 - 1)
+    apus_ltr(Self.taskSelector)
+    InterruptDescriptorTable.load()
+    apus_wrmsr(ModelSpecificRegister.gsBase, UInt64(address))
+  }
+}
+
+/// The table that names a stub for each of the 256 vectors, the same one on every CPU.
+enum InterruptDescriptorTable {
+  /// Where the table stands: set once by the boot CPU before any other runs.
+  private static let address = Atomic<UInt64>(0)
+
+  /// Interrupt stack table indices, see `ProcessorBlock`.
+  static func stackIndex(of vector: UInt64) -> UInt64 {
+    switch vector {
+    case 8: 1
+    case 2, 18: 2  // a machine check, like an NMI, may come anywhere
+    default: 0
+    }
+  }
+
+  /// Fills the table at `address` (4096 bytes).
+  static func install(at address: UInt) {
+    guard let entries = UnsafeMutablePointer<UInt64>(bitPattern: address) else { return }
+    for vector in UInt64(0)..<256 {
+      let stub = apus_trap_stub(vector)
+      // Present 64-bit interrupt gate (volume 3, 6.14.1): interrupts are off in the handler.
+      entries[Int(vector) * 2] =
+        stub & 0xFFFF | 0x08 << 16 | stackIndex(of: vector) << 32 | 0x8E << 40
+        | (stub >> 16 & 0xFFFF) << 48
+      entries[Int(vector) * 2 + 1] = stub >> 32
+    }
+    self.address.store(UInt64(address), ordering: .relaxed)
+  }
+
+  static func load() { apus_lidt(address.load(ordering: .relaxed), 4095) }
+}
+#endif

@@ -1,0 +1,113 @@
+#if hasFeature(Embedded) && arch(x86_64)
+import CMachine
+
+/// The interrupt controller of each CPU (volume 3, chapter 11): end of interrupt, interrupts to
+/// other CPUs, and the timer's registers.
+enum LocalAPIC {
+  /// Register offsets of the memory-mapped form; a register's MSR is 0x800 + offset / 16.
+  enum Register: UInt32 {
+    case id = 0x20
+    case endOfInterrupt = 0xB0
+    case spuriousVector = 0xF0
+    case errorStatus = 0x280
+    case command = 0x300
+    case commandHigh = 0x310
+    case timer = 0x320
+    case line0 = 0x350
+    case line1 = 0x360
+    case error = 0x370
+    case timerInitialCount = 0x380
+    case timerCurrentCount = 0x390
+    case timerDivide = 0x3E0
+  }
+
+  /// Address of the registers, or 0 in x2APIC mode. Written once by the boot CPU before any other
+  /// runs.
+  private static let base = Atomic<UInt64>(0xFEE0_0000)
+
+  private static let enabledBit: UInt64 = 1 << 11
+  private static let x2APICBit: UInt64 = 1 << 10
+  private static let masked: UInt32 = 1 << 16
+
+  /// Chooses the mode, on the boot CPU. `physicalBase` is what the firmware's tables say.
+  static func choose(physicalBase: UInt64) {
+    base.store(ProcessorFeatures.hasX2APIC ? 0 : physicalBase, ordering: .relaxed)
+  }
+
+  static var isX2APIC: Bool { base.load(ordering: .relaxed) == 0 }
+
+  /// Turns the controller of the calling CPU on, with all its local lines masked.
+  static func enable() {
+    var control = apus_rdmsr(ModelSpecificRegister.apicBase) | enabledBit
+    // xAPIC must be on before x2APIC may be (volume 3, 11.12.5), hence two writes.
+    apus_wrmsr(ModelSpecificRegister.apicBase, control)
+    if isX2APIC {
+      control |= x2APICBit
+      apus_wrmsr(ModelSpecificRegister.apicBase, control)
+    }
+    write(.line0, masked)
+    write(.line1, masked)
+    write(.error, masked)
+    write(.timer, masked)
+    write(.spuriousVector, 0x100 | UInt32(InterruptVector.spurious.rawValue))
+  }
+
+  @inline(__always)
+  static func read(_ register: Register) -> UInt32 {
+    let base = base.load(ordering: .relaxed)
+    if base != 0 { return apus_mmio_read32(base + UInt64(register.rawValue)) }
+    return UInt32(
+      truncatingIfNeeded: apus_rdmsr(ModelSpecificRegister.x2APIC + register.rawValue >> 4))
+  }
+
+  @inline(__always)
+  static func write(_ register: Register, _ value: UInt32) {
+    let base = base.load(ordering: .relaxed)
+    if base != 0 {
+      apus_mmio_write32(base + UInt64(register.rawValue), value)
+    } else {
+      apus_wrmsr(ModelSpecificRegister.x2APIC + register.rawValue >> 4, UInt64(value))
+    }
+  }
+
+  @inline(__always)
+  static func endInterrupt() { write(.endOfInterrupt, 0) }
+
+  /// Delivery modes of an interrupt command (volume 3, 11.6.1), with level "assert".
+  enum Delivery: UInt32 {
+    case fixed = 0x4000
+    case nonMaskable = 0x4400
+    case initialise = 0x4500
+    case startUp = 0x4600
+  }
+
+  /// Sends an interrupt to the CPU with the given APIC id. Interrupts must be off in xAPIC mode,
+  /// where a command takes two writes.
+  static func send(_ delivery: Delivery, vector: UInt8, to apicID: UInt32) {
+    let command = delivery.rawValue | UInt32(vector)
+    if isX2APIC {
+      // WRMSR to the command register is not serialising (volume 3, 11.12.3): what the receiver
+      // is to see must have left the store buffer.
+      memoryFence(ordering: .sequentiallyConsistent)
+      apus_wrmsr(
+        ModelSpecificRegister.x2APIC + Register.command.rawValue >> 4,
+        UInt64(apicID) << 32 | UInt64(command))
+      return
+    }
+    while read(.command) & 0x1000 != 0 { Processor.pause() }
+    write(.commandHigh, apicID << 24)
+    write(.command, command)
+  }
+}
+
+/// The vectors that the kernel uses. 0 to 31 are the CPU's exceptions, 32 to 47 stay free for a
+/// legacy controller that was not masked in time.
+public enum InterruptVector: UInt8 {
+  case timer = 0x40
+  /// Run the functions in this CPU's mailbox, see `CrossCall`.
+  case crossCall = 0x41
+  /// End a halt; what there is to do is found by looking.
+  case wake = 0x42
+  case spurious = 0xFF
+}
+#endif

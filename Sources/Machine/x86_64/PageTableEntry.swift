@@ -1,0 +1,80 @@
+#if arch(x86_64)
+/// What a page may be used for.
+public struct PagePermissions: OptionSet, Sendable {
+  public let rawValue: UInt8
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  public static let write = PagePermissions(rawValue: 1)
+  public static let execute = PagePermissions(rawValue: 2)
+  /// Device registers: no caching.
+  public static let device = PagePermissions(rawValue: 4)
+}
+
+/// One entry of a page table (volume 3, 4.5), pure arithmetic.
+public struct PageTableEntry: Equatable, Sendable {
+  public var rawValue: UInt64
+
+  public init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  public static let empty = PageTableEntry(rawValue: 0)
+
+  private static let addressMask: UInt64 = 0x000F_FFFF_FFFF_F000
+  private static let present: UInt64 = 1
+  private static let writable: UInt64 = 1 << 1
+  private static let uncached: UInt64 = 1 << 3 | 1 << 4
+  // Set from the start, so that the MMU never has to write to the table for a kernel page.
+  private static let accessed: UInt64 = 1 << 5
+  private static let dirty: UInt64 = 1 << 6
+  private static let large: UInt64 = 1 << 7
+  private static let noExecute: UInt64 = 1 << 63
+
+  /// An entry that leads to a table of the next level down.
+  public init(table address: UInt64) {
+    rawValue = address | Self.present | Self.writable | Self.accessed
+  }
+
+  /// An entry that maps a page: a 4 KiB page at level 0, a larger one above.
+  public init(page address: UInt64, _ permissions: PagePermissions, level: Int) {
+    rawValue = address | Self.present | Self.accessed | Self.dirty
+    if permissions.contains(.write) { rawValue |= Self.writable }
+    if !permissions.contains(.execute) { rawValue |= Self.noExecute }
+    if permissions.contains(.device) { rawValue |= Self.uncached }
+    if level > 0 { rawValue |= Self.large }
+  }
+
+  public var isPresent: Bool { rawValue & Self.present != 0 }
+
+  /// Whether a present entry at `level` maps a page instead of leading to a table.
+  public func isPage(level: Int) -> Bool { level == 0 || rawValue & Self.large != 0 }
+
+  /// The page or table that a present entry points to.
+  public var address: UInt64 { rawValue & Self.addressMask }
+
+  public var permissions: PagePermissions {
+    var result: PagePermissions = []
+    if rawValue & Self.writable != 0 { result.insert(.write) }
+    if rawValue & Self.noExecute == 0 { result.insert(.execute) }
+    if rawValue & Self.uncached != 0 { result.insert(.device) }
+    return result
+  }
+}
+
+/// The shape of the tables: four levels, 512 entries each.
+public enum PageTableFormat {
+  /// Level of the root; level 0 holds entries of 4 KiB pages.
+  public static let rootLevel = 3
+  public static let entryCount = 512
+  /// The highest level at which an entry may map a page: 1 is 2 MiB.
+  public static let largestPageLevel = 1
+
+  /// Bytes that one entry of a level covers.
+  @inline(__always)
+  public static func span(level: Int) -> UInt64 { 4096 << UInt64(9 * level) }
+
+  /// Which entry of a table at `level` leads to `address`.
+  @inline(__always)
+  public static func index(of address: UInt64, level: Int) -> Int {
+    Int(truncatingIfNeeded: address >> UInt64(12 + 9 * level) & 511)
+  }
+}
+#endif

@@ -1,0 +1,47 @@
+#if hasFeature(Embedded) && arch(x86_64)
+import CMachine
+
+/// The CPU that executes the call.
+public enum Processor {
+  /// This CPU's index: dense, 0 is the CPU that booted. One load.
+  @inline(__always)
+  public static var index: Int { Int(truncatingIfNeeded: apus_gs_index()) }
+
+  /// Tells the CPU (and a VMM) that this is a spin loop. Every spin calls it on every turn: under
+  /// QEMU's `-icount` a loop without it never lets another CPU run.
+  @inline(__always)
+  public static func pause() { apus_pause() }
+
+  /// Whether interrupts are delivered to this CPU.
+  @inline(__always)
+  public static var interruptsAreEnabled: Bool { apus_read_flags() & 0x200 != 0 }
+
+  /// Holds interrupts back on this CPU.
+  @inline(__always)
+  public static func disableInterrupts() { apus_cli() }
+
+  /// Lets interrupts through on this CPU.
+  @inline(__always)
+  public static func enableInterrupts() { apus_sti() }
+
+  /// Halts until the next interrupt and handles it; interrupts are off before and after.
+  ///
+  /// An interrupt that is already pending ends the wait at once, so what is checked with
+  /// interrupts off before the call cannot change unseen.
+  @inline(__always)
+  public static func waitForInterrupt() { apus_sti_hlt_cli() }
+
+  /// Stops this CPU for good; only an NMI still reaches it.
+  public static func halt() -> Never {
+    while true { apus_cli_hlt() }
+  }
+
+  /// Continues at `function(argument)` on another stack. The present stack is left for good, so
+  /// nothing that lives on it may be needed any more.
+  public static func enterStack(
+    top: UInt, _ function: @convention(c) (UInt64) -> Void, argument: UInt64
+  ) -> Never {
+    apus_enter_stack(UInt64(top), function, argument)
+  }
+}
+#endif

@@ -1,0 +1,72 @@
+#if hasFeature(Embedded) && arch(x86_64)
+import CMachine
+
+/// Bringing CPUs to their common state, and interrupts between them.
+extension Processor {
+  /// Hardware ids by index: `UInt32` each, in memory that is never freed. Written by the boot CPU
+  /// before any other runs.
+  private static let hardwareIDs = Atomic<UInt64>(0)
+
+  /// The first thing on the boot CPU: time starts, this is CPU 0, legacy interrupts are masked,
+  /// text can leave.
+  public static func prepareMachine() {
+    apus_wrmsr(ModelSpecificRegister.gsBase, apus_boot_block_address())
+    MonotonicClock.startCounting()
+    LegacyInterruptController.mask()
+    OutputChannel.configure()
+  }
+
+  /// This CPU's id in the firmware's tables.
+  public static var hardwareID: UInt32 { ProcessorFeatures.apicID }
+
+  /// Chooses how interrupts are sent and fills the interrupt table (4096 bytes at `table`).
+  public static func prepareInterrupts(controllerAddress: UInt64, table: UInt) {
+    InterruptDescriptorTable.install(at: table)
+    LocalAPIC.choose(physicalBase: controllerAddress)
+  }
+
+  /// The mode of the interrupt controllers, for the log.
+  public static var interruptControllerName: StaticString {
+    LocalAPIC.isX2APIC ? "x2APIC" : "xAPIC"
+  }
+
+  /// The ids that are needed to send interrupts by index; the memory must stay.
+  public static func setHardwareIDs(_ ids: UnsafePointer<UInt32>) {
+    hardwareIDs.store(UInt64(UInt(bitPattern: ids)), ordering: .relaxed)
+  }
+
+  /// Brings the calling CPU to the state that all CPUs share: control registers, descriptor
+  /// tables, CPU-local storage, interrupt controller. The same function for every CPU. Interrupts
+  /// are off before and after.
+  public static func configure(_ block: ProcessorBlock) {
+    ControlRegisters.configure()
+    block.activate()
+    LocalAPIC.enable()
+  }
+
+  /// Measures clock and timer on the boot CPU; all CPUs share the result. `scratch` is a page.
+  public static func calibrateClock(scratch: UInt) -> ClockCalibration {
+    let calibration = ClockCalibration.measure(scratch: scratch)
+    MonotonicClock.setFrequency(calibration.timestampFrequency)
+    OneShotTimer.setFrequency(calibration.timerFrequency)
+    return calibration
+  }
+
+  /// Sends an interrupt to the CPU with this index. What was written before is seen by the
+  /// handler. Any context.
+  public static func send(_ interrupt: InterruptVector, to index: Int) {
+    deliver(.fixed, vector: interrupt.rawValue, to: index)
+  }
+
+  /// Asks the CPU with this index to stop, whatever it does and even with interrupts off.
+  public static func sendStop(to index: Int) {
+    deliver(.nonMaskable, vector: 0, to: index)
+  }
+
+  private static func deliver(_ delivery: LocalAPIC.Delivery, vector: UInt8, to index: Int) {
+    guard let ids = UnsafePointer<UInt32>(bitPattern: UInt(hardwareIDs.load(ordering: .relaxed)))
+    else { return }
+    withInterruptsDisabled { LocalAPIC.send(delivery, vector: vector, to: ids[index]) }
+  }
+}
+#endif

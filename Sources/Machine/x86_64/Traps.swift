@@ -1,0 +1,112 @@
+#if hasFeature(Embedded) && arch(x86_64)
+import CMachine
+
+/// What the CPU was doing when an exception or interrupt came: its registers, as the stub in
+/// `traps.S` saved them.
+public struct TrapFrame {
+  let frame: UnsafeMutablePointer<apus_trap_frame>
+
+  /// Wraps what `apus_handle_exception` was given.
+  public init(_ frame: UnsafeMutablePointer<apus_trap_frame>) { self.frame = frame }
+
+  public var instructionPointer: UInt { UInt(frame.pointee.rip) }
+  public var framePointer: UInt { UInt(frame.pointee.rbp) }
+  public var stackPointer: UInt { UInt(frame.pointee.rsp) }
+  public var errorCode: UInt64 { frame.pointee.error_code }
+  public var vector: UInt64 { frame.pointee.vector }
+
+  /// A request of another CPU to stop, see `Processor.stopOthers`.
+  public var isStopRequest: Bool { vector == 2 }
+
+  /// The exception's name (volume 3, table 6-1).
+  public var name: StaticString {
+    switch vector {
+    case 0: "division error"
+    case 1: "debug exception"
+    case 2: "non-maskable interrupt"
+    case 3: "breakpoint"
+    case 4: "overflow"
+    case 5: "bound range exceeded"
+    case 6: "invalid opcode"
+    case 7: "no floating-point device"
+    case 8: "double fault"
+    case 10: "invalid TSS"
+    case 11: "segment not present"
+    case 12: "stack-segment fault"
+    case 13: "general protection fault"
+    case 14: "page fault"
+    case 16: "floating-point error"
+    case 17: "alignment check"
+    case 18: "machine check"
+    case 19: "SIMD floating-point error"
+    case 20: "virtualisation exception"
+    case 21: "control protection exception"
+    case 30: "security exception"
+    default: "unexpected exception"
+    }
+  }
+
+  /// The memory access that a page fault, or a double fault on the way to one, stumbled over.
+  public struct MemoryAccess {
+    public enum Kind { case read, write, execute }
+    public let address: UInt
+    public let kind: Kind
+    /// The page is there, but not for this kind of access.
+    public let isProtectionViolation: Bool
+  }
+
+  /// Set for a page fault (volume 3, 4.7).
+  public var memoryAccess: MemoryAccess? {
+    guard vector == 14 || vector == 8 else { return nil }
+    let code = vector == 14 ? errorCode : 0
+    return MemoryAccess(
+      address: UInt(apus_read_cr2()),
+      kind: code & 16 != 0 ? .execute : code & 2 != 0 ? .write : .read,
+      isProtectionViolation: code & 1 != 0)
+  }
+
+  /// The Swift runtime ends a program by this instruction when a check fails: a precondition,
+  /// an overflow, an index out of bounds, a nil that was unwrapped.
+  public var isRuntimeCheck: Bool { vector == 6 }
+
+  /// Calls `body` with the name and value of each register, for a report.
+  public func forEachRegister(_ body: (StaticString, UInt64) -> Void) {
+    let f = frame.pointee
+    body("rax", f.rax)
+    body("rbx", f.rbx)
+    body("rcx", f.rcx)
+    body("rdx", f.rdx)
+    body("rsi", f.rsi)
+    body("rdi", f.rdi)
+    body("rbp", f.rbp)
+    body("rsp", f.rsp)
+    body("r8 ", f.r8)
+    body("r9 ", f.r9)
+    body("r10", f.r10)
+    body("r11", f.r11)
+    body("r12", f.r12)
+    body("r13", f.r13)
+    body("r14", f.r14)
+    body("r15", f.r15)
+    body("rip", f.rip)
+    body("flags", f.rflags)
+    body("cr2", apus_read_cr2())
+    body("cr3", apus_read_cr3())
+    body("error", f.error_code)
+  }
+}
+
+/// Where every trap stub ends up: sorts the machine's affairs from the kernel's.
+@c(apus_trap)
+public func trap(_ frame: UnsafeMutablePointer<apus_trap_frame>) {
+  let vector = frame.pointee.vector
+  if vector < 32 {
+    apus_handle_exception(frame)
+  } else if let interrupt = InterruptVector(rawValue: UInt8(truncatingIfNeeded: vector)) {
+    // A spurious interrupt must not be acknowledged (volume 3, 11.9).
+    guard interrupt != .spurious else { return }
+    LocalAPIC.endInterrupt()
+    apus_handle_interrupt(vector)
+  }
+}
+#endif

@@ -1,0 +1,94 @@
+import Machine
+
+/// A CPU of the machine, named by its index.
+///
+/// Index 0 is the CPU that booted; the others follow in the order of the firmware's tables. The
+/// hardware's own ids may have gaps, these do not, unless a CPU did not start.
+public struct CPU: Hashable, Sendable {
+  public let index: Int
+
+  /// Names the CPU with this index.
+  @inline(__always)
+  public init(index: Int) { self.index = index }
+
+  /// The CPU that executes the call.
+  @inline(__always)
+  public static var current: CPU { CPU(index: Processor.index) }
+
+  /// How many CPUs the kernel supports: a set of CPUs is one atomic word.
+  public static let maximumCount = UInt64.bitWidth
+
+  /// One more than the highest index of a running CPU: an array of this many elements can be
+  /// indexed by any CPU.
+  public static var count: Int { CPUSet.online.highestIndex + 1 }
+}
+
+/// A set of CPUs.
+public struct CPUSet: Hashable, Sendable {
+  @usableFromInline var bits: UInt64
+
+  /// The empty set.
+  @inline(__always)
+  public init() { bits = 0 }
+
+  @inline(__always)
+  init(bits: UInt64) { self.bits = bits }
+
+  /// The set of one CPU.
+  @inline(__always)
+  public init(_ cpu: CPU) { bits = 1 << UInt64(cpu.index) }
+
+  /// All CPUs that run.
+  public static var online: CPUSet { CPUSet(bits: onlineBits.load(ordering: .acquiring)) }
+
+  private static let onlineBits = Atomic<UInt64>(1)
+
+  /// Adds a CPU to those that run. Release pairs with the acquire in `online`: whoever sees the
+  /// CPU there sees it set up.
+  public static func markOnline(_ cpu: CPU) {
+    var seen = onlineBits.load(ordering: .relaxed)
+    while true {
+      let result = onlineBits.compareExchange(
+        expected: seen, desired: seen | 1 << UInt64(cpu.index), ordering: .acquiringAndReleasing)
+      if result.exchanged { return }
+      seen = result.original
+      Processor.pause()
+    }
+  }
+
+  @inline(__always)
+  public var isEmpty: Bool { bits == 0 }
+
+  /// How many CPUs are in the set.
+  public var count: Int { bits.nonzeroBitCount }
+
+  var highestIndex: Int { UInt64.bitWidth - 1 - bits.leadingZeroBitCount }
+
+  @inline(__always)
+  public func contains(_ cpu: CPU) -> Bool { bits & 1 << UInt64(cpu.index) != 0 }
+
+  @inline(__always)
+  public mutating func insert(_ cpu: CPU) { bits |= 1 << UInt64(cpu.index) }
+
+  @inline(__always)
+  public mutating func remove(_ cpu: CPU) { bits &= ~(1 << UInt64(cpu.index)) }
+
+  /// The set without one CPU.
+  @inline(__always)
+  public func subtracting(_ cpu: CPU) -> CPUSet {
+    CPUSet(bits: bits & ~(1 << UInt64(cpu.index)))
+  }
+
+  public func intersection(_ other: CPUSet) -> CPUSet { CPUSet(bits: bits & other.bits) }
+  public func union(_ other: CPUSet) -> CPUSet { CPUSet(bits: bits | other.bits) }
+
+  /// Calls `body` for each CPU, lowest index first.
+  @inline(__always)
+  public func forEach(_ body: (CPU) -> Void) {
+    var rest = bits
+    while rest != 0 {
+      body(CPU(index: rest.trailingZeroBitCount))
+      rest &= rest - 1
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import Boot
+import Locking
+import Machine
+import PhysicalMemory
+
+/// The one address space: all physical memory at its own addresses, and stacks with guard pages
+/// in a region of their own.
+///
+/// One lock; changes are made while only the boot CPU runs or to addresses that no CPU has used
+/// yet, so that no other CPU has to be told.
+public struct KernelAddressSpace: ~Copyable, Sendable {
+  struct State {
+    var nextStack = KernelAddressSpace.stackRegion
+  }
+
+  private let state = SpinLock(State())
+  // Written once by the boot CPU before any other runs; reports read it without the lock.
+  private let root = Atomic<UInt64>(0)
+
+  init() {}
+
+  /// The address space of the machine.
+  public static let shared = KernelAddressSpace()
+
+  /// Where stacks are: far above any physical memory, below the top bits that Swift uses.
+  private static let stackRegion: UInt64 = 0x1000_0000_0000
+  /// What is left unmapped below each stack: more than any function's frame.
+  private static let stackGap: UInt64 = 64 << 10
+
+  /// Takes over the tables in use, at physical address `root`.
+  public func adopt(root: UInt64) { self.root.store(root, ordering: .relaxed) }
+
+  private var table: PageTable { PageTable(root: root.load(ordering: .relaxed)) }
+
+  /// Gives a range of addresses other permissions. Page borders.
+  public func protect(
+    _ range: PhysicalRange, _ permissions: PagePermissions
+  ) throws(FrameAllocatorError) {
+    try set(range, .same(permissions))
+  }
+
+  /// Takes a range of addresses out: every access to it traps.
+  public func unmap(_ range: PhysicalRange) throws(FrameAllocatorError) {
+    try set(range, .nothing)
+  }
+
+  /// Maps physical memory at its own addresses.
+  public func mapPhysical(
+    _ range: PhysicalRange, _ permissions: PagePermissions
+  ) throws(FrameAllocatorError) {
+    try set(range, .physical(distance: 0, permissions))
+  }
+
+  private func set(
+    _ range: PhysicalRange, _ mapping: PageTable.Mapping
+  ) throws(FrameAllocatorError) {
+    try state.withLock { _ throws(FrameAllocatorError) in
+      try table.set(from: range.start.rawValue, to: range.end.rawValue, mapping)
+    }
+  }
+
+  /// Memory for a stack: `top` is the address to start at.
+  public struct Stack: Sendable {
+    public let bottom: UInt
+    public let top: UInt
+  }
+
+  /// Makes a stack of `byteCount` bytes (whole pages) with unmapped pages below
+  /// it. On error nothing stays allocated but page tables, which the next stack uses.
+  public func makeStack(byteCount: UInt64) throws(FrameAllocatorError) -> Stack {
+    try state.withLock { state throws(FrameAllocatorError) in
+      let count = Int(byteCount / FrameAllocator.frameSize)
+      let frames = try FrameAllocator.shared.allocate(count: count)
+      let bottom = state.nextStack + Self.stackGap
+      let top = bottom + byteCount
+      do throws(FrameAllocatorError) {
+        // Pages of 4 KiB only: the frames need not be aligned to more.
+        try table.set(
+          from: bottom, to: top, .physical(distance: frames.rawValue &- bottom, .write),
+          largestLevel: 0)
+      } catch {
+        FrameAllocator.shared.free(frames, count: count)
+        throw error
+      }
+      state.nextStack = top
+      return Stack(bottom: UInt(bottom), top: UInt(top))
+    }
+  }
+
+  /// Whether a word can be read at `address`. Without the lock: for reports of a machine that has
+  /// come to a halt.
+  public func isMapped(_ address: UInt) -> Bool {
+    table.lookUp(UInt64(address)).entry.isPresent
+  }
+
+  /// Whether `address` lies where the stacks are: a fault there is an overflow into the gap
+  /// below one.
+  public static func isStackRegion(_ address: UInt) -> Bool {
+    UInt64(address) >= stackRegion && UInt64(address) < stackRegion * 2
+  }
+}
