@@ -20,14 +20,14 @@ struct Apus: ParsableCommand {
   /// Parses and runs; an error is one line that says what to do next.
   static func main() {
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(
+        RunCommand.completingPort(of: CommandLine.arguments.dropFirst()))
       do {
         try command.run()
       } catch let failure as CommandFailure {
         if !failure.message.isEmpty { StandardError.complain(failure.message) }
         exit(withError: ExitCode(failure.status))
-      } catch let error where !(error is ExitCode || error is CleanExit || error is ValidationError)
-      {
+      } catch  where !(error is ExitCode) && exitCode(for: error) == .failure {
         StandardError.complain("\(error)")
         exit(withError: ExitCode(CommandFailure.status))
       }

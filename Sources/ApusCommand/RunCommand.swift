@@ -55,9 +55,11 @@ struct RunCommand: ParsableCommand {
   var timeout: Double?
 
   @Option(
-    defaultAsFlag: 1234,
     help: .init(
-      "Wait for gdb on this port of 127.0.0.1 before the first instruction.", valueName: "port"))
+      """
+      Wait for gdb on this port of 127.0.0.1 before the first instruction; without a port on \
+      \(defaultPort).
+      """, valueName: "port"))
   var gdb: UInt16?
 
   @Flag(help: "Print QEMU's command line, and start nothing.")
@@ -81,6 +83,21 @@ struct RunCommand: ParsableCommand {
     parsing: .postTerminator,
     help: .init("Arguments of the application.", valueName: "argument"))
   var arguments: [String] = []
+
+  private static let defaultPort = 1234
+
+  /// Gives `--gdb` its default port where no number follows. The parser's own options with an
+  /// optional value take a wrong one for none.
+  static func completingPort(of arguments: some Sequence<String>) -> [String] {
+    var words = Array(arguments)
+    for index in words.indices.prefix(while: { words[$0] != "--" }) where words[index] == "--gdb" {
+      let next = words.indices.contains(index + 1) ? words[index + 1] : ""
+      if next.isEmpty || !next.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
+        words[index] = "--gdb=\(defaultPort)"
+      }
+    }
+    return words
+  }
 
   mutating func validate() throws {
     if let timeout, !(timeout > 0 && timeout < 1e6) {

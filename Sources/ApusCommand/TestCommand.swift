@@ -26,6 +26,9 @@ struct TestCommand: ParsableCommand {
         129, 130, 143  the command was ended by HUP, INT (Ctrl-C), TERM
       """)
 
+  @OptionGroup(title: "Build options, for a package")
+  var build: BuildOptions
+
   @Option(help: .init("Numbers of CPUs, separated by commas.", valueName: "n,…"))
   var cpus = "1,2,4,8"
 

@@ -10,7 +10,10 @@ struct VirtualMachineOptions: ParsableArguments {
 
   @Option(
     help: .init(
-      "The memory: a number and K, M or G; 64M, 64MB and 64MiB are the same.", valueName: "size"),
+      """
+      The memory: a number and K, M or G; 64M, 64MB and 64MiB are the same. \
+      (default: \(VirtualMachineConfiguration.defaultMemory))
+      """, valueName: "size"),
     transform: Self.memorySize)
   var memory = VirtualMachineConfiguration.defaultMemory
 

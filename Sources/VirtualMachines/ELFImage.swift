@@ -72,7 +72,7 @@ public struct ELFImage: Sendable {
       var segments: [Segment] = []
       var hasEntryNote = false
       for index in 0..<header.segmentCount {
-        let at = try header.segmentOffset(index)
+        let at = header.segmentOffset(index)
         let kind = try reader.required(uint32: at)
         let offset = try reader.required(uint64: at + 8)
         let fileSize = try reader.required(uint64: at + 32)
@@ -132,18 +132,20 @@ struct Header {
     sectionSize = UInt64(try reader.required(uint16: 58))
     sectionCount = Int(try reader.required(uint16: 60))
     let end = UInt64(reader.bytes.count)
-    guard segments <= end, sections <= end, segmentCount == 0 || segmentSize >= 56,
-      sectionCount == 0 || sectionSize >= 64
+    // The products have 32 bits, so that no sum below overflows.
+    guard segments <= end, segments + UInt64(segmentCount) * segmentSize <= end,
+      sections <= end, sections + UInt64(sectionCount) * sectionSize <= end,
+      segmentCount == 0 || segmentSize >= 56, sectionCount == 0 || sectionSize >= 64
     else { throw OutOfBounds() }
   }
 
-  /// The place of a program header. The sum cannot overflow: the parts are bounded above.
-  func segmentOffset(_ index: Int) throws(OutOfBounds) -> Int {
+  /// The place of a program header.
+  func segmentOffset(_ index: Int) -> Int {
     Int(segments + UInt64(index) * segmentSize)
   }
 
   /// The place of a section header.
-  func sectionOffset(_ index: Int) throws(OutOfBounds) -> Int {
+  func sectionOffset(_ index: Int) -> Int {
     Int(sections + UInt64(index) * sectionSize)
   }
 }

@@ -36,18 +36,17 @@ enum File {
     return stat(path, &status) == 0 ? UInt64(status.st_size) : nil
   }
 
-  /// The path of a program on the PATH, or `nil`.
+  /// The path of a program: the name's own if it has a `/`, otherwise that on the PATH.
   static func program(_ name: String) -> String? {
+    if name.contains("/") { return isProgram(name) ? name : nil }
     guard let path = getenv("PATH") else { return nil }
-    for directory in String(cString: path).split(separator: ":") {
-      let candidate = "\(directory)/\(name)"
-      var status = stat()
-      if access(candidate, X_OK) == 0, stat(candidate, &status) == 0,
-        status.st_mode & S_IFMT == S_IFREG
-      {
-        return candidate
-      }
-    }
-    return nil
+    return String(cString: path).split(separator: ":").lazy.map { "\($0)/\(name)" }
+      .first(where: isProgram)
+  }
+
+  private static func isProgram(_ path: String) -> Bool {
+    var status = stat()
+    return access(path, X_OK) == 0 && stat(path, &status) == 0
+      && status.st_mode & S_IFMT == S_IFREG
   }
 }

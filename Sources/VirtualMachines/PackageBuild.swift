@@ -147,8 +147,8 @@ public struct PackageBuild: Sendable {
     var process = ChildProcess(
       path: swift,
       arguments: [
-        "package", "--package-path", package, "--scratch-path", scratchPath,
-        "describe", "--type", "json",
+        "package", "--package-path", package, "--scratch-path", scratchPath, "describe",
+        "--type", "json",
       ])
     process.interruption = SIGTERM
     process.handlesSignals = handlesSignals

@@ -26,6 +26,11 @@ public struct QEMUCommandLine {
     /// The address at which the other marks stand in a row, a byte each.
     public var marks: UInt64
 
+    public init(entry: UInt64, marks: UInt64) {
+      self.entry = entry
+      self.marks = marks
+    }
+
     /// The marks of an image, or `nil` when it has none.
     public init?(_ image: ELFImage) {
       guard let entry = image.symbols.address(of: "apus_pvh_entry"),

@@ -24,12 +24,12 @@ public struct SymbolTable: Sendable {
     var functions: [Function] = []
     var symbols: [(name: Int, address: UInt64)] = []
     for index in 0..<header.sectionCount {
-      let section = try header.sectionOffset(index)
+      let section = header.sectionOffset(index)
       guard try reader.required(uint32: section + 4) == Self.symbolTable else { continue }
       guard let table = try Self.content(reader, section) else { throw OutOfBounds() }
       let link = Int(try reader.required(uint32: section + 40))
       guard link < header.sectionCount,
-        let names = try Self.content(reader, try header.sectionOffset(link))
+        let names = try Self.content(reader, header.sectionOffset(link))
       else { throw OutOfBounds() }
       for symbol in stride(from: table.lowerBound, to: table.upperBound - 23, by: 24) {
         let name = names.lowerBound + Int(try reader.required(uint32: symbol))

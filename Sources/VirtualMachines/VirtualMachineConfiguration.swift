@@ -22,6 +22,8 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
     }
   }
 
+  /// QEMU: a name that is looked for on the PATH, or a path.
+  public var qemu = QEMUCommandLine.program
   /// The path of the image: an ELF file with a PVH entry note.
   public var image: String
   /// The number of CPUs, 1...`maximumCPUs`.
