@@ -14,7 +14,8 @@ public enum VirtualMachine {
     public var outputs: [OutputQueue]
 
     public init(
-      outputs: [OutputQueue] = [], onOutput: @escaping ([UInt8]) -> Void = { _ in },
+      outputs: [OutputQueue] = [],
+      onOutput: @escaping ([UInt8]) -> Void = { _ in },
       onLog: @escaping (String) -> Void = { _ in },
       onRecord: @escaping (Record) -> Void = { _ in }
     ) {
@@ -39,7 +40,7 @@ public enum VirtualMachine {
       throw .badImage(error.description)
     }
     let commandLine = try check(configuration, image)
-    guard let qemu = File.program(QEMUCommandLine.program) else { throw .qemuMissing }
+    guard let qemu = File.program(configuration.qemu) else { throw .qemuMissing }
 
     var process = ChildProcess(path: qemu, arguments: commandLine.arguments(channels: .pipes))
     process.descriptors = [.null, .pipe, .pipe, .pipe]
