@@ -108,7 +108,10 @@ private let end: UInt64 = 0x1F3_000
     #expect(throws: FrameAllocatorError.outOfFrames) { try fixture.allocator.allocate() }
     #expect(fixture.allocator.freeFrameCount == 0)
     for frame in taken { fixture.allocator.free(frame) }
-    #expect(fixture.allocator.freeFrameCount == fixture.frames.count)
+    #expect(fixture.allocator.freeFrameCount == taken.count)
+    // What is free again can be had again.
+    for _ in taken { _ = try fixture.allocator.allocate() }
+    #expect(fixture.allocator.freeFrameCount == 0)
   }
 
   @Test func theLastRangeCanBeHadAsOneRun() throws {

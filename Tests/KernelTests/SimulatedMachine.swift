@@ -79,10 +79,18 @@ func onSimulatedCPUs(_ count: Int, _ body: @Sendable (Int) -> Void) {
     }
     for thread in threads {
       guard let thread else { fatalError("no thread for a simulated CPU") }
-      pthread_join(thread, nil)
+      var end = timespec()
+      clock_gettime(CLOCK_REALTIME, &end)
+      end.tv_sec += patience
+      guard pthread_timedjoin_np(thread, nil, &end) == 0 else {
+        fatalError("a simulated CPU does not get on: CPUs wait for each other, or one is lost")
+      }
     }
   }
 }
+
+/// How many seconds CPUs may take, far more than they do: a test must end when it fails, too.
+private let patience = 120
 
 private final class ThreadStart: Sendable {
   let body: @Sendable () -> Void
