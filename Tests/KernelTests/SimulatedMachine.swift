@@ -62,11 +62,13 @@ import Testing
 /// Runs `body` on `count` threads at the same time, each of which plays the CPU whose index it
 /// gets, and waits for all. Expectations belong behind it: a thread is not part of a test.
 func onSimulatedCPUs(_ count: Int, _ body: @Sendable (Int) -> Void) {
+  let running = Atomic<Int>(count)
   withoutActuallyEscaping(body) { body in
     let threads: [pthread_t?] = (0..<count).map { index in
       let start = ThreadStart {
         Processor.index = index
         body(index)
+        running.wrappingSubtract(1, ordering: .releasing)
       }
       var thread = pthread_t()
       let status = pthread_create(
@@ -77,20 +79,22 @@ func onSimulatedCPUs(_ count: Int, _ body: @Sendable (Int) -> Void) {
         }, Unmanaged.passRetained(start).toOpaque())
       return status == 0 ? thread : nil
     }
-    for thread in threads {
-      guard let thread else { fatalError("no thread for a simulated CPU") }
-      var end = timespec()
-      clock_gettime(CLOCK_REALTIME, &end)
-      end.tv_sec += patience
-      guard pthread_timedjoin_np(thread, nil, &end) == 0 else {
+    let end = ContinuousClock.now + patience
+    while running.load(ordering: .acquiring) > 0 {
+      guard ContinuousClock.now < end else {
         fatalError("a simulated CPU does not get on: CPUs wait for each other, or one is lost")
       }
+      usleep(200)
+    }
+    for thread in threads {
+      guard let thread else { fatalError("no thread for a simulated CPU") }
+      pthread_join(thread, nil)
     }
   }
 }
 
-/// How many seconds CPUs may take, far more than they do: a test must end when it fails, too.
-private let patience = 120
+/// How long CPUs may take, far longer than they do: a test must end when it fails, too.
+private let patience = Duration.seconds(120)
 
 private final class ThreadStart: Sendable {
   let body: @Sendable () -> Void
