@@ -50,9 +50,6 @@ struct TestCommand: ParsableCommand {
   @Option(help: .init("Kill a virtual machine this long after its start.", valueName: "seconds"))
   var timeout = 60.0
 
-  @OptionGroup(title: "Build options, for a package")
-  var build: BuildOptions
-
   @Flag(help: "Show all logs, and what SwiftPM writes.")
   var verbose = false
 

@@ -2,7 +2,7 @@
 ///
 /// It has a fixed capacity, because it is made before there is a heap. Where the entries it is made
 /// from overlap, the more restrictive kind wins, so that a usable byte is nowhere anything else.
-public struct MemoryMap: Sendable {
+public struct MemoryMap: ~Copyable, Sendable {
   /// What a range of memory is good for, from the least to the most restrictive.
   public enum Kind: UInt8, Comparable, Sendable {
     /// Ordinary memory, free to use.
@@ -49,16 +49,16 @@ public struct MemoryMap: Sendable {
   }
 
   /// The greatest number of regions.
-  public static var capacity: Int { 64 }
+  public static var capacity: Int { FixedArray<Region>.capacity }
 
-  private var regions: InlineArray<64, Region>
+  private var regions: FixedArray<Region>
   /// The number of regions.
   public private(set) var count: Int
 
   /// A map without any memory.
   public init() {
     let nothing = PhysicalRange(start: UInt64(0), end: UInt64(0))
-    regions = InlineArray(repeating: Region(range: nothing, kind: .reserved))
+    regions = FixedArray(repeating: Region(range: nothing, kind: .reserved))
     count = 0
   }
 
@@ -82,7 +82,7 @@ public struct MemoryMap: Sendable {
   /// The region with the given index, below `count`, in ascending order of addresses.
   public subscript(index: Int) -> Region {
     precondition(index >= 0 && index < count, "a memory map index must be below the count")
-    return entry(at: index)
+    return regions[index]
   }
 
   /// Adds a range of the given kind. Memory that is already known as something more restrictive
@@ -98,12 +98,12 @@ public struct MemoryMap: Sendable {
     var index = firstIndex(endingAfter: range.start)
     var position = range.start
     while position < range.end {
-      if index < count && entry(at: index).range.start == position {
-        let region = entry(at: index)
+      if index < count && regions[index].range.start == position {
+        let region = regions[index]
         regions[index] = Region(range: region.range, kind: max(region.kind, kind))
         position = region.range.end
       } else {
-        let next = index < count ? min(entry(at: index).range.start, range.end) : range.end
+        let next = index < count ? min(regions[index].range.start, range.end) : range.end
         let gap = PhysicalRange(start: position, end: next)
         try insert(Region(range: gap, kind: kind), at: index)
         position = next
@@ -120,9 +120,9 @@ public struct MemoryMap: Sendable {
     guard !range.isEmpty else { return }
     try split(at: range.start)
     try split(at: range.end)
-    for index in 0..<count where range.contains(entry(at: index).range) {
-      if entry(at: index).kind == .usable {
-        regions[index] = Region(range: entry(at: index).range, kind: .occupied)
+    for index in 0..<count where range.contains(regions[index].range) {
+      if regions[index].kind == .usable {
+        regions[index] = Region(range: regions[index].range, kind: .occupied)
       }
     }
     mergeNeighbours()
@@ -142,54 +142,23 @@ public struct MemoryMap: Sendable {
     return end
   }
 
-  /// Hands the usable ranges to `body` in ascending order; no two of them touch. Unlike the
-  /// sequence `usable` this copies nothing.
+  /// Hands the usable ranges to `body` in ascending order; no two of them touch.
   @inline(__always)
   public func forEachUsable(_ body: (PhysicalRange) -> Void) {
-    for index in 0..<count where entry(at: index).kind == .usable { body(entry(at: index).range) }
+    for index in 0..<count where regions[index].kind == .usable { body(regions[index].range) }
   }
-
-  /// The usable ranges in ascending order; no two of them touch.
-  public var usable: UsableRanges {
-    UsableRanges(map: self)
-  }
-
-  /// The usable ranges of a memory map.
-  public struct UsableRanges: Sequence, IteratorProtocol {
-    private let map: MemoryMap
-    private var index = 0
-
-    init(map: MemoryMap) {
-      self.map = map
-    }
-
-    /// The next usable range, or nil at the end.
-    public mutating func next() -> PhysicalRange? {
-      while index < map.count {
-        let region = map.entry(at: index)
-        index += 1
-        if region.kind == .usable { return region.range }
-      }
-      return nil
-    }
-  }
-
-  /// One region. By way of the span, since the optimiser makes a copy of the whole array to read
-  /// an element of it.
-  @inline(__always)
-  private func entry(at index: Int) -> Region { regions.span[index] }
 
   private func firstIndex(endingAfter address: PhysicalAddress) -> Int {
     var index = 0
-    while index < count && entry(at: index).range.end <= address { index += 1 }
+    while index < count && regions[index].range.end <= address { index += 1 }
     return index
   }
 
   /// Cuts the region with this address in its inside, if there is one, into two.
   private mutating func split(at address: PhysicalAddress) throws(MemoryMapError) {
     let index = firstIndex(endingAfter: address)
-    guard index < count, entry(at: index).range.start < address else { return }
-    let region = entry(at: index)
+    guard index < count, regions[index].range.start < address else { return }
+    let region = regions[index]
     let upper = PhysicalRange(start: address, end: region.range.end)
     try insert(Region(range: upper, kind: region.kind), at: index + 1)
     let lower = PhysicalRange(start: region.range.start, end: address)
@@ -200,7 +169,7 @@ public struct MemoryMap: Sendable {
     guard count < Self.capacity else { throw .tooManyRegions }
     var position = count
     while position > index {
-      regions[position] = entry(at: position - 1)
+      regions[position] = regions[position - 1]
       position -= 1
     }
     regions[index] = region
@@ -211,9 +180,9 @@ public struct MemoryMap: Sendable {
     guard count > 0 else { return }
     var last = 0
     for index in 1..<max(1, count) {
-      let region = entry(at: index)
-      if region.kind == entry(at: last).kind && region.range.start == entry(at: last).range.end {
-        let joined = PhysicalRange(start: entry(at: last).range.start, end: region.range.end)
+      let region = regions[index]
+      if region.kind == regions[last].kind && region.range.start == regions[last].range.end {
+        let joined = PhysicalRange(start: regions[last].range.start, end: region.range.end)
         regions[last] = Region(range: joined, kind: region.kind)
       } else {
         last += 1

@@ -47,7 +47,7 @@ public enum CrossCall {
       precondition(others.count <= requests.count, "a call on more CPUs than it has room for")
       completion.pointee = Completion(count: others.count, waiter: .current)
       var index = 0
-      others.forEach { cpu in
+      for cpu in others {
         let request = requests.baseAddress.map { $0 + index }
         request?.initialize(to: Request(function, context: context, completion: completion))
         if let request, mailboxes.pointer(for: cpu).pointee.post(request) {

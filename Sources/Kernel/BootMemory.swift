@@ -97,7 +97,7 @@ enum BootMemory {
   }
 
   /// Memory above what is mapped is mapped first, with tables from below.
-  private static func addUsable(_ map: MemoryMap) {
+  private static func addUsable(_ map: borrowing MemoryMap) {
     let low = PhysicalRange(start: UInt64(0), end: mappedAtStart)
     map.forEachUsable { FrameAllocator.shared.add($0.intersection(low)) }
     map.forEachUsable { range in

@@ -33,7 +33,7 @@ public enum CPUWork {
         completion.initialize(to: Completion(count: others.count, waiter: .current))
         let requests = UnsafeMutablePointer<Request>.allocate(capacity: Swift.max(others.count, 1))
         var index = 0
-        others.forEach { cpu in
+        for cpu in others {
           let request = requests + index
           request.initialize(
             to: Request(

@@ -71,17 +71,14 @@ enum Panic {
       Processor.halt()
     }
     let others = CPUSet.online.subtracting(.current)
-    others.forEach { Processor.sendStop(to: $0.index) }
+    for cpu in others { Processor.sendStop(to: cpu.index) }
     // A CPU that does not even take an NMI is reported as such, not waited for.
     let end = MonotonicClock.nanoseconds + 200_000_000
     while MonotonicClock.nanoseconds < end {
-      var stopped = true
-      others.forEach { cpu in
-        if StopState.all.pointer(for: cpu).pointee.frame.load(ordering: .acquiring) == 0 {
-          stopped = false
-        }
+      let allStopped = others.allSatisfy {
+        StopState.all.pointer(for: $0).pointee.frame.load(ordering: .acquiring) != 0
       }
-      if stopped { break }
+      if allStopped { break }
       Processor.pause()
     }
   }
@@ -131,11 +128,11 @@ enum Panic {
   }
 
   private static func writeOthers() {
-    CPUSet.online.subtracting(.current).forEach { cpu in
+    for cpu in CPUSet.online.subtracting(.current) {
       let address = StopState.all.pointer(for: cpu).pointee.frame.load(ordering: .acquiring)
       guard let frame = UnsafeMutablePointer<apus_trap_frame>(bitPattern: UInt(address)) else {
         write("CPU \(cpu.index) did not stop")
-        return
+        continue
       }
       write("CPU \(cpu.index) was at")
       Backtrace.write(from: TrapFrame(frame))

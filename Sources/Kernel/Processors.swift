@@ -120,8 +120,7 @@ struct Processors {
         seen = now
         lastProgress = MonotonicClock.nanoseconds
       } else if MonotonicClock.nanoseconds - lastProgress > Self.patience {
-        expected.forEach { cpu in
-          guard !seen.contains(cpu) else { return }
+        for cpu in expected where !seen.contains(cpu) {
           Log.error(
             "CPU \(cpu.index) (hardware id \(hardwareIDs[cpu.index])) did not start within 10 s; the others run on"
           )

@@ -81,14 +81,21 @@ public struct CPUSet: Hashable, Sendable {
 
   public func intersection(_ other: CPUSet) -> CPUSet { CPUSet(bits: bits & other.bits) }
   public func union(_ other: CPUSet) -> CPUSet { CPUSet(bits: bits | other.bits) }
+}
 
-  /// Calls `body` for each CPU, lowest index first.
-  @inline(__always)
-  public func forEach(_ body: (CPU) -> Void) {
-    var rest = bits
-    while rest != 0 {
-      body(CPU(index: rest.trailingZeroBitCount))
-      rest &= rest - 1
+extension CPUSet: Sequence {
+  /// The CPUs of a set, lowest index first.
+  public struct Iterator: IteratorProtocol {
+    @usableFromInline var rest: UInt64
+
+    @inline(__always)
+    public mutating func next() -> CPU? {
+      guard rest != 0 else { return nil }
+      defer { rest &= rest - 1 }
+      return CPU(index: rest.trailingZeroBitCount)
     }
   }
+
+  @inline(__always)
+  public func makeIterator() -> Iterator { Iterator(rest: bits) }
 }

@@ -95,7 +95,7 @@ import Testing
       try info.module(1, in: memory)
     }
     #expect(throws: MemoryMapError.startInfo(.unreadable(.memoryMapEntry, address: 0x7018))) {
-      try MemoryMap(info, in: memory)
+      _ = try MemoryMap(info, in: memory)
     }
   }
 
