@@ -39,7 +39,7 @@ public enum VirtualMachine {
       throw .badImage(error.description)
     }
     let commandLine = try check(configuration, image)
-    guard let qemu = File.program(QEMUCommandLine.program) else { throw .qemuMissing }
+    guard let qemu = File.program(configuration.qemu) else { throw .qemuMissing }
 
     var process = ChildProcess(path: qemu, arguments: commandLine.arguments(channels: .pipes))
     process.descriptors = [.null, .pipe, .pipe, .pipe]
