@@ -6,3 +6,6 @@
 @_exported import enum Machine.MonotonicClock
 @_exported import struct PerCPU.CPU
 @_exported import struct PerCPU.CPUSet
+@_exported import struct Synchronization.AtomicLoadOrdering
+@_exported import struct Synchronization.AtomicStoreOrdering
+@_exported import struct Synchronization.AtomicUpdateOrdering

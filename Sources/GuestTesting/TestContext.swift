@@ -1,9 +1,6 @@
 #if hasFeature(Embedded)
 import Apus
 
-import struct Synchronization.AtomicLoadOrdering
-import struct Synchronization.AtomicUpdateOrdering
-
 /// What a running test checks its expectations with. It may be used on every CPU at once.
 public final class TestContext: Sendable {
   private let name: String

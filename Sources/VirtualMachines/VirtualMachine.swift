@@ -14,7 +14,8 @@ public enum VirtualMachine {
     public var outputs: [OutputQueue]
 
     public init(
-      outputs: [OutputQueue] = [], onOutput: @escaping ([UInt8]) -> Void = { _ in },
+      outputs: [OutputQueue] = [],
+      onOutput: @escaping ([UInt8]) -> Void = { _ in },
       onLog: @escaping (String) -> Void = { _ in },
       onRecord: @escaping (Record) -> Void = { _ in }
     ) {

@@ -1,9 +1,6 @@
 import Apus
 import GuestTesting
 
-import struct Synchronization.AtomicLoadOrdering
-import struct Synchronization.AtomicUpdateOrdering
-
 /// What holds when `main` is called.
 enum BootTests {
   static var suite: TestSuite {
