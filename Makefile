@@ -9,13 +9,15 @@ TEXTS ?= /usr/include/linux
 APUS = .build/release/apus
 SWIFT_FILES = $(wildcard Package.swift Sources Tests GuestTests Examples)
 
-.PHONY: help setup build run test test-host test-guest soak lint format install clean
+.PHONY: help setup build run test test-host test-thread test-guest verify soak lint format install clean
 
 help:
 	@echo 'make run         boot 4 CPUs and count the words of real text files'
-	@echo 'make test        run all tests: style, host, guest'
+	@echo 'make test        run all tests: style, models, host, thread, guest'
 	@echo 'make test-host   run the tests of the host (swift test)'
+	@echo 'make test-thread run the kernel on the host under ThreadSanitizer'
 	@echo 'make test-guest  run the tests that boot virtual machines'
+	@echo 'make verify      check the models of the protocols with spin'
 	@echo 'make soak        boot 200 times over all machines and many numbers of CPUs'
 	@echo 'make build       make the command apus, in release mode: $(APUS)'
 	@echo 'make setup       install the Debian packages that are missing'
@@ -39,8 +41,14 @@ test: setup
 test-host: setup
 	@Tools/test host
 
+test-thread: setup
+	@Tools/test thread
+
 test-guest: setup
 	@Tools/test guest
+
+verify: setup
+	@Tools/verify
 
 soak: build
 	@Tools/soak
@@ -61,4 +69,4 @@ install: build
 	cp -R Package.swift LICENSE Sources SDKs $(DESTDIR)$(PREFIX)/share/apus/
 
 clean:
-	rm -rf .build .build-images
+	rm -rf .build .build-images .build-tsan

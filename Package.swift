@@ -97,7 +97,10 @@ let package = Package(
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "KernelTests",
-      dependencies: ["Kernel", "Heap", "PhysicalMemory", "PerCPU", "Locking", "Machine", "Boot"],
+      dependencies: [
+        "Kernel", "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory", "Console", "Locking",
+        "PerCPU", "Machine", "Boot",
+      ],
       swiftSettings: warningsAsErrors),
   ]
 )
