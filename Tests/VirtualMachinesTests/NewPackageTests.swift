@@ -114,7 +114,7 @@ import Testing
       outside.arguments(product: "A") == [
         "build", "--swift-sdks-path", "\(clone)/SDKs", "--swift-sdk", "apus-x86_64", "-c", "debug",
         "--product", "A", "--package-path", directory.path("other"), "--scratch-path",
-        directory.path("other/.build"),
+        directory.path("other/.build"), "--disable-build-manifest-caching",
       ])
     #expect(throws: PackageBuild.Failure.noPackage(path: clone + "/none")) {
       try PackageBuild(package: clone + "/none", kernel: kernel)
