@@ -3,8 +3,8 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-# Real text that every Debian machine has, for `make run`.
-TEXTS ?= /usr/share/common-licenses
+# Real text for `make run`: the headers of Linux, which come with any C library to build with.
+TEXTS ?= /usr/include/linux
 
 APUS = .build/release/apus
 SWIFT_FILES = $(wildcard Package.swift Sources Tests GuestTests Examples)

@@ -126,16 +126,23 @@ struct RunCommand: ParsableCommand {
     defer { signals.stop() }
     let target = try ImageTarget(
       image, options: build, building: !dryRun, verbose: verbose)
-    let directory = try TemporaryDirectory()
-    defer { directory.remove() }
+    let needsFiles = !dryRun && (json || rootfs != nil)
+    let directory = needsFiles ? try TemporaryDirectory() : nil
+    defer { directory?.remove() }
 
     let choice = machine.accelerator(counting: json || instructionClock)
     if verbose { StandardError.note("accelerator \(choice.accelerator): \(choice.reason)") }
     var configuration = self.configuration(target, choice.accelerator)
-    if json { configuration.counting = try counting(directory) }
+    if json {
+      configuration.counting = .init(
+        plugin: try InstructionCounterPlugin.path(),
+        output: directory?.path("counts") ?? "instruction-counts")
+    }
     if dryRun { return try show(configuration) }
 
-    if let rootfs { configuration.initrd = try pack(rootfs, in: directory) }
+    if let rootfs, let directory {
+      configuration.initrd = try pack(rootfs, in: directory)
+    }
     if verbose { StandardError.note(QEMUCommandLine(configuration).shellCommand) }
     if let gdb {
       let file = ShellQuoting.quote(configuration.image)
@@ -174,12 +181,6 @@ struct RunCommand: ParsableCommand {
     configuration.gdbPort = gdb
     configuration.instructionClock = instructionClock
     return configuration
-  }
-
-  private func counting(
-    _ directory: TemporaryDirectory
-  ) throws -> VirtualMachineConfiguration.InstructionCounting {
-    .init(plugin: try InstructionCounterPlugin.path(), output: directory.path("counts"))
   }
 
   private func pack(_ rootfs: String, in directory: TemporaryDirectory) throws -> String {

@@ -32,16 +32,25 @@ public func boot(_ startInfoAddress: UInt64) {
   } catch {
     StartUpFailure.stop("\(error)")
   }
+  let options: BootOptions
   do throws(KernelCommandLineError) {
-    try Program.adopt(KernelCommandLine(at: startInfo.commandLineAddress, in: memory))
+    let line = try KernelCommandLine(at: startInfo.commandLineAddress, in: memory)
+    Program.adopt(line)
+    options = BootOptions(line)
   } catch {
     StartUpFailure.stop("\(error)")
   }
 
   let layout = BootMemory.take(&map, startInfo, memory)
+  switch (try? FADT.locate(rsdpHint: startInfo.rsdpAddress, in: memory))?.sleepControl {
+  case .port(let port): PowerControl.setSleepRegister(port: port, value: FADT.softOff)
+  case .memory(let address) where address < BootMemory.mappedAtStart:
+    PowerControl.setSleepRegister(address: address, value: FADT.softOff)
+  default: break
+  }
   let topology = CPUTopology.discover(rsdpHint: startInfo.rsdpAddress, in: memory)
   BootMemory.restrictAddressSpace(layout, localAPIC: topology.localAPICAddress)
-  let processors = Processors(topology, memory)
+  let processors = Processors(topology, options, memory)
   processors.configureBootCPU(topology, layout)
 
   let calibration = Processor.calibrateClock(scratch: layout.scratchPage)

@@ -185,8 +185,10 @@ boot_pointers:
   .skip 4096
 boot_directories:
   .skip 4096 * 4
-.globl apus_boot_stack, apus_boot_stack_top
-apus_boot_stack:
+// The page below the stack is unmapped as soon as Swift has refined the table.
+.globl apus_boot_stack_guard, apus_boot_stack_top
+apus_boot_stack_guard:
+  .skip 4096
   .skip 4096 * 4
 apus_boot_stack_top:
 
