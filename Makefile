@@ -9,19 +9,20 @@ TEXTS ?= /usr/include/linux
 APUS = .build/release/apus
 SWIFT_FILES = $(wildcard Package.swift Sources Tests GuestTests Examples)
 
-.PHONY: help setup build run test test-host test-guest soak lint format install clean
+.PHONY: help setup build run test test-host test-guest test-examples soak lint format install clean
 
 help:
-	@echo 'make run         boot 4 CPUs and count the words of real text files'
-	@echo 'make test        run all tests: style, host, guest'
-	@echo 'make test-host   run the tests of the host (swift test)'
-	@echo 'make test-guest  run the tests that boot virtual machines'
-	@echo 'make soak        boot 200 times over all machines and many numbers of CPUs'
-	@echo 'make build       make the command apus, in release mode: $(APUS)'
-	@echo 'make setup       install the Debian packages that are missing'
-	@echo 'make lint        check the style;  make format  puts it right'
-	@echo 'make install     install apus below PREFIX=$(PREFIX) (DESTDIR is heeded)'
-	@echo 'make clean       remove all that was built'
+	@echo 'make run           boot 4 CPUs and count the words of real text files'
+	@echo 'make test          run all tests: style, host, guest'
+	@echo 'make test-host     run the tests of the host (swift test)'
+	@echo 'make test-guest    run the tests that boot virtual machines'
+	@echo 'make test-examples run the tests of the command with the examples'
+	@echo 'make soak          boot 200 times over all machines and many numbers of CPUs'
+	@echo 'make build         make the command apus, in release mode: $(APUS)'
+	@echo 'make setup         install the Debian packages that are missing'
+	@echo 'make lint          check the style; make format puts it right'
+	@echo 'make install       install apus below PREFIX=$(PREFIX) (DESTDIR is heeded)'
+	@echo 'make clean         remove all that was built'
 
 setup:
 	@Tools/setup
@@ -41,6 +42,9 @@ test-host: setup
 
 test-guest: setup
 	@Tools/test guest
+
+test-examples: setup
+	@Tools/test examples
 
 soak: build
 	@Tools/soak
