@@ -46,14 +46,13 @@ public struct FADT: Equatable, Sendable {
     }
   }
 
-  /// Finds the table by way of the ACPI root pointer.
-  ///
-  /// - Parameter rsdpHint: where the loader says that the root pointer is; 0 when it does not.
+  /// Finds the table by way of the root table, if there is one.
   public static func locate(
-    rsdpHint: UInt64, in memory: some PhysicalMemoryReader
+    root: Result<RootTable, FirmwareTableError>, in memory: some PhysicalMemoryReader
   ) throws(FirmwareTableError) -> FADT {
-    let root = try RootTable(RSDP.locate(hint: rsdpHint, in: memory), in: memory)
-    guard let address = root.address(of: "FACP", in: memory) else { throw .missing(.fadt) }
+    guard let address = try root.get().address(of: "FACP", in: memory) else {
+      throw .missing(.fadt)
+    }
     return try FADT(at: address, in: memory)
   }
 }

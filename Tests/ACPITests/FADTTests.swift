@@ -55,8 +55,12 @@ import Testing
     memory.place(Tables.rsdp(rsdt: 0xE1000, revision: 0), at: 0xE0000)
     memory.place(Tables.rsdt([0xE2000]), at: 0xE1000)
     memory.place(table(), at: address)
-    #expect(try FADT.locate(rsdpHint: 0, in: memory).sleepControl == .port(0x600))
+    #expect(
+      try FADT.locate(root: RootTable.locate(rsdpHint: 0, in: memory), in: memory).sleepControl
+        == .port(0x600))
     memory.place([0], at: address)
-    #expect(throws: FirmwareTableError.missing(.fadt)) { try FADT.locate(rsdpHint: 0, in: memory) }
+    #expect(throws: FirmwareTableError.missing(.fadt)) {
+      try FADT.locate(root: RootTable.locate(rsdpHint: 0, in: memory), in: memory)
+    }
   }
 }
