@@ -3,27 +3,29 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-# Real text that every Debian machine has, for `make run`.
-TEXTS ?= /usr/share/common-licenses
+# Real text for `make run`: the headers of Linux, which come with any C library to build with.
+TEXTS ?= /usr/include/linux
 
 APUS = .build/release/apus
 SWIFT_FILES = $(wildcard Package.swift Sources Tests GuestTests Examples)
 
-.PHONY: help setup build run test test-host test-thread test-guest verify soak lint format install clean
+.PHONY: help setup build run test test-host test-thread test-guest test-examples verify soak lint \
+  format install clean
 
 help:
-	@echo 'make run         boot 4 CPUs and count the words of real text files'
-	@echo 'make test        run all tests: style, models, host, thread, guest'
-	@echo 'make test-host   run the tests of the host (swift test)'
-	@echo 'make test-thread run the kernel on the host under ThreadSanitizer'
-	@echo 'make test-guest  run the tests that boot virtual machines'
-	@echo 'make verify      check the models of the protocols with spin'
-	@echo 'make soak        boot 200 times over all machines and many numbers of CPUs'
-	@echo 'make build       make the command apus, in release mode: $(APUS)'
-	@echo 'make setup       install the Debian packages that are missing'
-	@echo 'make lint        check the style;  make format  puts it right'
-	@echo 'make install     install apus below PREFIX=$(PREFIX) (DESTDIR is heeded)'
-	@echo 'make clean       remove all that was built'
+	@echo 'make run            boot 4 CPUs and count the words of real text files'
+	@echo 'make test           run all tests: style, models, host, thread, guest, examples'
+	@echo 'make test-host      run the tests of the host (swift test)'
+	@echo 'make test-thread    run the kernel on the host under ThreadSanitizer'
+	@echo 'make test-guest     run the tests that boot virtual machines'
+	@echo 'make test-examples  run the tests of the command with the examples'
+	@echo 'make verify         check the models of the protocols with spin'
+	@echo 'make soak           boot 200 times over all machines and many numbers of CPUs'
+	@echo 'make build          make the command apus, in release mode: $(APUS)'
+	@echo 'make setup          install the Debian packages that are missing'
+	@echo 'make lint           check the style; make format puts it right'
+	@echo 'make install        install apus below PREFIX=$(PREFIX) (DESTDIR is heeded)'
+	@echo 'make clean          remove all that was built'
 
 setup:
 	@Tools/setup
@@ -46,6 +48,9 @@ test-thread: setup
 
 test-guest: setup
 	@Tools/test guest
+
+test-examples: setup
+	@Tools/test examples
 
 verify: setup
 	@Tools/verify

@@ -93,7 +93,7 @@ let package = Package(
       name: "FileSystemTests", dependencies: ["FileSystem", "VirtualMachines"],
       swiftSettings: warningsAsErrors),
     .testTarget(
-      name: "VirtualMachinesTests", dependencies: ["VirtualMachines", "ApusCommand"],
+      name: "VirtualMachinesTests", dependencies: ["VirtualMachines", "ApusCommand", "PerCPU"],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "KernelTests",

@@ -8,7 +8,9 @@ let package = Package(
     .executableTarget(
       name: "GuestTests",
       dependencies: [
-        .product(name: "Apus", package: "apus"), .product(name: "GuestTesting", package: "apus"),
-      ])
+        "CProbe", .product(name: "Apus", package: "apus"),
+        .product(name: "GuestTesting", package: "apus"),
+      ]),
+    .target(name: "CProbe"),
   ]
 )

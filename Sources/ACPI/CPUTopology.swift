@@ -29,14 +29,13 @@ public struct CPUTopology: Equatable, Sendable {
 
   /// Asks the MADT and then, if there is no sound one with a processor in it, the MP table.
   ///
-  /// - Parameter rsdpHint: where the loader says that the ACPI root pointer is; 0 when it does not.
+  /// - Parameter root: the ACPI root table, or why there is none.
   public static func discover(
-    rsdpHint: UInt64, in memory: some PhysicalMemoryReader
+    root: Result<RootTable, FirmwareTableError>, in memory: some PhysicalMemoryReader
   ) -> CPUTopology {
     var madtFailure: FirmwareTableError?
     do throws(FirmwareTableError) {
-      let rsdp = try RSDP.locate(hint: rsdpHint, in: memory)
-      let root = try RootTable(rsdp, in: memory)
+      let root = try root.get()
       guard let address = root.address(of: "APIC", in: memory) else { throw .missing(.madt) }
       let madt = try MADT(at: address, in: memory)
       guard madt.enabledProcessorCount > 0 else { throw .noProcessors(.madt) }

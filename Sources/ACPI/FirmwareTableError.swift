@@ -14,6 +14,8 @@ public enum FirmwareTableError: Error, Equatable, Sendable {
     case xsdt
     /// The ACPI table of interrupt controllers and processors.
     case madt
+    /// The ACPI table of the power registers.
+    case fadt
     /// The floating pointer of the MultiProcessor specification.
     case mpFloatingPointer
     /// The configuration table of the MultiProcessor specification.
@@ -28,6 +30,7 @@ public enum FirmwareTableError: Error, Equatable, Sendable {
       case .rsdt: "RSDT"
       case .xsdt: "XSDT"
       case .madt: "MADT"
+      case .fadt: "FADT"
       case .mpFloatingPointer: "MP floating pointer"
       case .mpConfigurationTable: "MP configuration table"
       case .other: "ACPI table"

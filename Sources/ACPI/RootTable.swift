@@ -26,6 +26,20 @@ public struct RootTable: Equatable, Sendable {
     entryByteCount = 4
   }
 
+  /// The root table by way of the root pointer, or why there is none. The search for the pointer
+  /// may have to look through 128 KiB, so its result is for all that need a table.
+  ///
+  /// - Parameter rsdpHint: where the loader says that the root pointer is; 0 when it does not.
+  public static func locate(
+    rsdpHint: UInt64, in memory: some PhysicalMemoryReader
+  ) -> Result<RootTable, FirmwareTableError> {
+    do throws(FirmwareTableError) {
+      return .success(try RootTable(RSDP.locate(hint: rsdpHint, in: memory), in: memory))
+    } catch {
+      return .failure(error)
+    }
+  }
+
   /// The number of tables.
   public var count: UInt64 {
     (table.length - SystemDescriptionTable.headerByteCount) / entryByteCount

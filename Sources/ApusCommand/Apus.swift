@@ -40,7 +40,8 @@ struct Apus: ParsableCommand {
   /// would follow up with several lines of usage, of which one hint is enough.
   private static func end(with error: any Error) -> Never {
     let status = exitCode(for: error)
-    guard status == .validationFailure else { exit(withError: error) }
+    // An application may end with the same number, and that is no fault of the command line.
+    guard status == .validationFailure, !(error is ExitCode) else { exit(withError: error) }
     let word = CommandLine.arguments.dropFirst().first
     let verb = configuration.subcommands.first { $0.configuration.commandName == word }
     let help = ["apus", verb?.configuration.commandName, "--help"].compactMap { $0 }

@@ -51,7 +51,10 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Show nothing but errors beside the application's output.")
   var quiet = false
 
-  @Option(help: .init("Kill the virtual machine this long after its start.", valueName: "seconds"))
+  @Option(
+    help: .init(
+      "Stop the virtual machine this long after its start, and show where every CPU was.",
+      valueName: "seconds"))
   var timeout: Double?
 
   @Option(
@@ -126,16 +129,23 @@ struct RunCommand: ParsableCommand {
     defer { signals.stop() }
     let target = try ImageTarget(
       image, options: build, building: !dryRun, verbose: verbose)
-    let directory = try TemporaryDirectory()
-    defer { directory.remove() }
+    let needsFiles = !dryRun && (json || rootfs != nil)
+    let directory = needsFiles ? try TemporaryDirectory() : nil
+    defer { directory?.remove() }
 
     let choice = machine.accelerator(counting: json || instructionClock)
     if verbose { StandardError.note("accelerator \(choice.accelerator): \(choice.reason)") }
     var configuration = self.configuration(target, choice.accelerator)
-    if json { configuration.counting = try counting(directory) }
+    if json {
+      configuration.counting = .init(
+        plugin: try InstructionCounterPlugin.path(),
+        output: directory?.path("counts") ?? "instruction-counts")
+    }
     if dryRun { return try show(configuration) }
 
-    if let rootfs { configuration.initrd = try pack(rootfs, in: directory) }
+    if let rootfs, let directory {
+      configuration.initrd = try pack(rootfs, in: directory)
+    }
     if verbose { StandardError.note(QEMUCommandLine(configuration).shellCommand) }
     if let gdb {
       let file = ShellQuoting.quote(configuration.image)
@@ -176,12 +186,6 @@ struct RunCommand: ParsableCommand {
     return configuration
   }
 
-  private func counting(
-    _ directory: TemporaryDirectory
-  ) throws -> VirtualMachineConfiguration.InstructionCounting {
-    .init(plugin: try InstructionCounterPlugin.path(), output: directory.path("counts"))
-  }
-
   private func pack(_ rootfs: String, in directory: TemporaryDirectory) throws -> String {
     do throws(RootFileSystemError) {
       let archive = try RootFileSystem.pack(directory: rootfs, to: directory.path("rootfs.cpio"))
@@ -217,7 +221,10 @@ struct RunCommand: ParsableCommand {
     case .outOfMemory:
       "the guest ran out of memory; give it more than \(machine.memory) with --memory"
     case .timedOut:
-      "no end after \(Self.seconds(timeout ?? 0)) s: killed; --timeout raises the bound"
+      "no end after \(Self.seconds(timeout ?? 0)) s: "
+        + (outcome.hasReport
+          ? "stopped, the log says where every CPU was" : "killed, the guest gave no report")
+        + "; --timeout raises the bound"
     case .reset:
       "the guest reset itself without a report; --gdb lets a debugger watch"
     case .qemuFailed(let message):

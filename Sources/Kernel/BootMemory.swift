@@ -129,6 +129,8 @@ enum BootMemory {
         PhysicalRange(start: ImageLayout.textEnd, end: ImageLayout.constantsEnd), [])
       try KernelAddressSpace.shared.protect(
         PhysicalRange(start: ImageLayout.constantsEnd, end: imageEnd), .write)
+      try KernelAddressSpace.shared.unmap(
+        PhysicalRange(start: ImageLayout.bootStackGuard, byteCount: 4096))
       let registers = localAPIC & ~(largePage - 1)
       try KernelAddressSpace.shared.mapPhysical(
         PhysicalRange(start: registers, byteCount: largePage), [.write, .device])

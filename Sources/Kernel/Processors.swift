@@ -20,34 +20,42 @@ struct Processors {
   /// Bytes of the stacks for traps that may come when the stack in use is bad.
   private static let trapStackSize: UInt64 = 8192
 
-  /// How long a CPU may take after the last one that answered.
-  private static let patience: UInt64 = 10_000_000_000
+  private let options: BootOptions
 
   /// Lists the CPUs of the firmware's tables without repetition.
-  init(_ topology: CPUTopology, _ memory: IdentityMappedMemory) {
+  init(_ topology: CPUTopology, _ options: BootOptions, _ memory: IdentityMappedMemory) {
     guard let frame = try? FrameAllocator.shared.allocate(),
       let page = PhysicalMemoryWindow.pointer(to: frame.rawValue)
     else { StartUpFailure.stop("too little memory for the list of CPUs: give the machine more") }
     let ids = page.bindMemory(to: UInt32.self, capacity: CPU.maximumCount)
     var count = 1
     var surplus = 0
+    var unreachable = 0
     ids[0] = Processor.hardwareID
-    topology.forEachProcessor(in: memory) { id in
-      for index in 0..<count where ids[index] == id.rawValue { return }
-      guard count < CPU.maximumCount else {
+    func add(_ id: UInt32) {
+      for index in 0..<count where ids[index] == id { return }
+      if !Processor.canReach(hardwareID: id) {
+        unreachable += 1
+      } else if count == CPU.maximumCount {
         surplus += 1
-        return
+      } else {
+        ids[count] = id
+        count += 1
       }
-      ids[count] = id.rawValue
-      count += 1
     }
+    topology.forEachProcessor(in: memory) { add($0.rawValue) }
+    if let id = options.claimedCPU { add(UInt32(truncatingIfNeeded: id)) }
     hardwareIDs = ids
+    self.options = options
     self.count = count
     self.surplus = surplus
     Processor.setHardwareIDs(ids)
     if let failure = topology.madtFailure { Log.debug("no CPUs from the MADT: \(failure)") }
     if let failure = topology.mpTableFailure {
       Log.warning("only the boot CPU is known: \(failure)")
+    }
+    if unreachable > 0 {
+      Log.warning("\(unreachable) CPUs are left off: their ids need an x2APIC, which is not there")
     }
     if surplus > 0 {
       Log.warning(
@@ -119,10 +127,14 @@ struct Processors {
       if now != seen {
         seen = now
         lastProgress = MonotonicClock.nanoseconds
-      } else if MonotonicClock.nanoseconds - lastProgress > Self.patience {
+      } else if (MonotonicClock.nanoseconds - lastProgress) / 1_000_000
+        > options.patienceInMilliseconds
+      {
+        Admission.close()
+        seen = CPUSet.online
         for cpu in expected where !seen.contains(cpu) {
           Log.error(
-            "CPU \(cpu.index) (hardware id \(hardwareIDs[cpu.index])) did not start within 10 s; the others run on"
+            "CPU \(cpu.index) (hardware id \(hardwareIDs[cpu.index])) did not start within \(options.patienceInMilliseconds) ms; the others run on"
           )
         }
         return

@@ -32,16 +32,26 @@ public func boot(_ startInfoAddress: UInt64) {
   } catch {
     StartUpFailure.stop("\(error)")
   }
+  let options: BootOptions
   do throws(KernelCommandLineError) {
-    try Program.adopt(KernelCommandLine(at: startInfo.commandLineAddress, in: memory))
+    let line = try KernelCommandLine(at: startInfo.commandLineAddress, in: memory)
+    Program.adopt(line)
+    options = BootOptions(line)
   } catch {
     StartUpFailure.stop("\(error)")
   }
 
   let layout = BootMemory.take(&map, startInfo, memory)
-  let topology = CPUTopology.discover(rsdpHint: startInfo.rsdpAddress, in: memory)
+  let root = RootTable.locate(rsdpHint: startInfo.rsdpAddress, in: memory)
+  switch (try? FADT.locate(root: root, in: memory))?.sleepControl {
+  case .port(let port): PowerControl.setSleepRegister(port: port, value: FADT.softOff)
+  case .memory(let address) where address < BootMemory.mappedAtStart:
+    PowerControl.setSleepRegister(address: address, value: FADT.softOff)
+  default: break
+  }
+  let topology = CPUTopology.discover(root: root, in: memory)
   BootMemory.restrictAddressSpace(layout, localAPIC: topology.localAPICAddress)
-  let processors = Processors(topology, memory)
+  let processors = Processors(topology, options, memory)
   processors.configureBootCPU(topology, layout)
 
   let calibration = Processor.calibrateClock(scratch: layout.scratchPage)
@@ -82,6 +92,18 @@ struct IdentityMappedMemory: PhysicalMemoryReader {
       let pointer = PhysicalMemoryWindow.pointer(to: address)
     else { return nil }
     return pointer.loadUnaligned(as: Value.self)
+  }
+
+  /// One check for the whole range: the tables are looked for in 128 KiB.
+  func firstParagraph(
+    matching pattern: UInt64, mask: UInt64, in range: PhysicalRange
+  ) -> PhysicalAddress? {
+    let page = PhysicalAddress.pageSize
+    let mapped = range.intersection(PhysicalRange(start: page, end: BootMemory.mappedAtStart))
+    let bytes = UnsafeRawBufferPointer(
+      start: PhysicalMemoryWindow.pointer(to: mapped.start.rawValue), count: Int(mapped.byteCount))
+    return MemoryWindow(bytes, at: mapped.start.rawValue)
+      .firstParagraph(matching: pattern, mask: mask, in: mapped)
   }
 }
 #endif

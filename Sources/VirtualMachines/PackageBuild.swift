@@ -96,11 +96,14 @@ public struct PackageBuild: Sendable {
   }
 
   /// The arguments of `swift` that build a product.
+  ///
+  /// SwiftPM keeps its plan of the build in the scratch path and takes it for that of the next
+  /// build, be it another package's; so it is told to plan anew, which takes little.
   func arguments(product: String) -> [String] {
     [
       "build", "--swift-sdks-path", kernel.sdks, "--swift-sdk", Self.sdk,
       "-c", configuration.rawValue, "--product", product, "--package-path", package,
-      "--scratch-path", scratchPath,
+      "--scratch-path", scratchPath, "--disable-build-manifest-caching",
     ]
   }
 

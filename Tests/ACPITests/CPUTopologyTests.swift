@@ -41,7 +41,7 @@ import Testing
 
   @Test func firecrackerWithoutAHint() {
     let memory = firecracker
-    let topology = CPUTopology.discover(rsdpHint: 0, in: memory)
+    let topology = CPUTopology.discover(root: RootTable.locate(rsdpHint: 0, in: memory), in: memory)
     #expect(isMADT(topology))
     #expect(topology.madtFailure == nil && topology.mpTableFailure == nil)
     #expect(ids(topology, memory) == [0, 2, 8])
@@ -55,7 +55,7 @@ import Testing
   @Test func brokenMADTLeavesTheMPTable() {
     var memory = firecracker
     memory.place([0x55], at: 0xE0310)
-    let topology = CPUTopology.discover(rsdpHint: 0, in: memory)
+    let topology = CPUTopology.discover(root: RootTable.locate(rsdpHint: 0, in: memory), in: memory)
     #expect(isMPTable(topology))
     #expect(topology.madtFailure == .badChecksum(.madt, address: 0xE0300))
     #expect(ids(topology, memory) == [0, 1])
@@ -68,7 +68,7 @@ import Testing
   @Test func emptyMADTLeavesTheMPTable() {
     var memory = firecracker
     memory.place(Tables.madt([Tables.localAPIC(0, flags: 0)]), at: 0xE0300)
-    let topology = CPUTopology.discover(rsdpHint: 0, in: memory)
+    let topology = CPUTopology.discover(root: RootTable.locate(rsdpHint: 0, in: memory), in: memory)
     #expect(isMPTable(topology))
     #expect(topology.madtFailure == .noProcessors(.madt))
   }
@@ -76,7 +76,7 @@ import Testing
   @Test func rootTableWithoutMADT() {
     var memory = firecracker
     memory.place(Tables.xsdt([0xE0200, 0xE0200]), at: 0xE0100)
-    let topology = CPUTopology.discover(rsdpHint: 0, in: memory)
+    let topology = CPUTopology.discover(root: RootTable.locate(rsdpHint: 0, in: memory), in: memory)
     #expect(isMPTable(topology))
     #expect(topology.madtFailure == .missing(.madt))
   }
@@ -90,13 +90,14 @@ import Testing
       Tables.madt(
         (0..<300).map { Tables.x2APIC(UInt32($0) * 2, flags: $0 < 290 ? 1 : 2) }
           + [Tables.interruptOverride(4, to: 4, flags: 0)]), at: 0xA0100)
-    let topology = CPUTopology.discover(rsdpHint: 0xA0000, in: memory)
+    let topology = CPUTopology.discover(
+      root: RootTable.locate(rsdpHint: 0xA0000, in: memory), in: memory)
     #expect(isMADT(topology))
     #expect(ids(topology, memory) == (0..<290).map { $0 * 2 })
     var overrides: [InterruptSourceOverride] = []
     topology.forEachInterruptSourceOverride(in: memory) { overrides.append($0) }
     #expect(overrides == [InterruptSourceOverride(source: 4, interrupt: 4, flags: 0)])
-    let blind = CPUTopology.discover(rsdpHint: 0, in: memory)
+    let blind = CPUTopology.discover(root: RootTable.locate(rsdpHint: 0, in: memory), in: memory)
     #expect(blind.source == .none)
   }
 
@@ -112,7 +113,7 @@ import Testing
     memory.place(Tables.mpFloatingPointer(table: 0x9FD10), at: 0x9FD00)
     memory.place(
       Tables.mpTable((0..<4).map { Tables.mpProcessor(UInt8($0) * 4) }), at: 0x9FD10)
-    let topology = CPUTopology.discover(rsdpHint: 0, in: memory)
+    let topology = CPUTopology.discover(root: RootTable.locate(rsdpHint: 0, in: memory), in: memory)
     #expect(isMPTable(topology))
     #expect(topology.madtFailure == .missing(.rsdp))
     #expect(ids(topology, memory) == [0, 4, 8, 12])
@@ -120,7 +121,8 @@ import Testing
 
   @Test func nothingAtAll() {
     for memory in [FixtureMemory(), .emptyMachine] {
-      let topology = CPUTopology.discover(rsdpHint: 0, in: memory)
+      let topology = CPUTopology.discover(
+        root: RootTable.locate(rsdpHint: 0, in: memory), in: memory)
       #expect(topology.source == .none)
       #expect(topology.madtFailure == .missing(.rsdp))
       #expect(topology.mpTableFailure == .missing(.mpFloatingPointer))
@@ -152,7 +154,8 @@ import Testing
         }
         memory.place(bytes, at: addresses[index])
       }
-      let topology = CPUTopology.discover(rsdpHint: 0xE0000, in: memory)
+      let topology = CPUTopology.discover(
+        root: RootTable.locate(rsdpHint: 0xE0000, in: memory), in: memory)
       if isMADT(topology) { found += 1 }
       #expect(ids(topology, memory).count == topology.processorCount)
     }

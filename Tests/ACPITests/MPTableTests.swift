@@ -63,6 +63,26 @@ import Testing
         == .unknownDefaultConfiguration(8))
   }
 
+  /// QEMU's microvm firmware writes a table of 12 and more entries that claims to have none.
+  @Test func aCountOfZeroMeansUpToTheEnd() throws {
+    var memory = FixtureMemory.emptyMachine
+    memory.place(Tables.mpFloatingPointer(table: 0x9FC10), at: 0x9FC00)
+    memory.place(
+      Tables.mpTable(
+        [
+          Tables.mpProcessor(0, flags: 3), Tables.mpProcessor(1), Tables.mpProcessor(2),
+          Tables.mpProcessor(3), Tables.mpBus, Tables.mpIOAPIC(5), Tables.mpInterrupt,
+          Tables.mpLocalInterrupt,
+        ], count: 0), at: 0x9FC10)
+    let table = try MPTable.locate(in: memory)
+    #expect(table.enabledProcessorCount == 4)
+    var entries = 0
+    table.forEachEntry(in: memory) { _ in entries += 1 }
+    #expect(entries == 8)
+    memory.place([0, 9, 9, 9], at: 0x9FC10 + 44 + 80)
+    #expect(throws: FirmwareTableError.self) { try MPTable.locate(in: memory) }
+  }
+
   @Test func looksInAllPlaces() throws {
     let pointer = Tables.mpFloatingPointer(table: 0, defaultConfiguration: 1)
     for place: UInt64 in [0x80010, 0x7FC00, 0x9FFF0, 0xE0000, 0xF1230, 0xFFFF0] {

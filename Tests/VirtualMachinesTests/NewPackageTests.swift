@@ -17,7 +17,9 @@ import Testing
     let manifest = try #require(files["Package.swift"])
     #expect(manifest.contains(#".package(name: "apus", path: "/src/my \"apus\"")"#))
     #expect(manifest.contains(#".product(name: "Apus", package: "apus")"#))
-    #expect(files["Sources/hello/hello.swift"]?.contains("@main\nstruct") == true)
+    let source = try #require(files["Sources/hello/hello.swift"])
+    #expect(source.contains("@main\nstruct"))
+    #expect(source.contains(#"CPUSet.online.run { cpu in print("Hello from CPU \(cpu.index)") }"#))
   }
 
   @Test(arguments: [
@@ -114,7 +116,7 @@ import Testing
       outside.arguments(product: "A") == [
         "build", "--swift-sdks-path", "\(clone)/SDKs", "--swift-sdk", "apus-x86_64", "-c", "debug",
         "--product", "A", "--package-path", directory.path("other"), "--scratch-path",
-        directory.path("other/.build"),
+        directory.path("other/.build"), "--disable-build-manifest-caching",
       ])
     #expect(throws: PackageBuild.Failure.noPackage(path: clone + "/none")) {
       try PackageBuild(package: clone + "/none", kernel: kernel)

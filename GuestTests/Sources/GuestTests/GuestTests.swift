@@ -3,6 +3,8 @@ import GuestTesting
 @main
 struct GuestTests {
   static func main() {
-    TestSuite.run([BootTests.suite])
+    TestSuite.run([
+      BootTests.suite, InterruptTests.suite, TimeTests.suite, MemoryTests.suite, TrapTests.suite,
+    ])
   }
 }

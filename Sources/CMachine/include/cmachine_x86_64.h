@@ -30,6 +30,9 @@ APUS_INLINE void apus_out_bytes(uint16_t port, const uint8_t *bytes, uint64_t co
 APUS_INLINE uint32_t apus_mmio_read32(uint64_t address) {
   return *(volatile const uint32_t *)address;
 }
+APUS_INLINE void apus_mmio_write8(uint64_t address, uint8_t value) {
+  *(volatile uint8_t *)address = value;
+}
 APUS_INLINE void apus_mmio_write32(uint64_t address, uint32_t value) {
   *(volatile uint32_t *)address = value;
 }
@@ -158,7 +161,7 @@ struct apus_trap_frame {
 extern const uint64_t apus_trap_stubs[256];
 extern uint8_t apus_trampoline_start[], apus_trampoline_end[];
 extern uint8_t apus_marks[];
-extern uint8_t apus_boot_stack[], apus_boot_stack_top[], apus_boot_block[];
+extern uint8_t apus_boot_stack_guard[], apus_boot_block[];
 
 // Set in the copy of the trampoline, see trampoline.S.
 struct apus_trampoline_parameters {
@@ -193,8 +196,9 @@ APUS_INLINE uint64_t apus_trampoline_parameters_offset(void) {
 }
 APUS_INLINE uint64_t apus_boot_gdt_address(void) { return (uint64_t)apus_boot_gdt; }
 APUS_INLINE uint64_t apus_boot_block_address(void) { return (uint64_t)apus_boot_block; }
-APUS_INLINE uint64_t apus_boot_stack_low(void) { return (uint64_t)apus_boot_stack; }
-APUS_INLINE uint64_t apus_boot_stack_high(void) { return (uint64_t)apus_boot_stack_top; }
+APUS_INLINE uint64_t apus_boot_stack_guard_address(void) {
+  return (uint64_t)apus_boot_stack_guard;
+}
 
 // Runs the one-byte function `n` of the marks, for the counting plugin: two instructions.
 APUS_INLINE void apus_mark(uint64_t n) {

@@ -2,6 +2,16 @@
 #if defined(__x86_64__) && __STDC_HOSTED__ == 0
 
 // The PVH boot ABI: a VMM enters in 32-bit protected mode, paging off, EBX = start info.
+// Names a function for debuggers and backtraces; END closes it.
+.macro FUNCTION name
+.globl \name
+.type \name, @function
+\name:
+.endm
+.macro END name
+.size \name, . - \name
+.endm
+
 .section .note.Xen, "a", @note
 .align 4
 .long 4, 4, 18                  // name size, descriptor size, XEN_ELFNOTE_PHYS32_ENTRY
@@ -20,8 +30,7 @@
 
 .section .text.boot, "ax", @progbits
 .code32
-.globl apus_pvh_entry
-apus_pvh_entry:
+FUNCTION apus_pvh_entry
   cli
   cld
   movl $apus_boot_stack_top, %esp
@@ -67,10 +76,11 @@ apus_pvh_entry:
   movl $CR0_PG_WP_NE_MP_PE, %eax
   movl %eax, %cr0
   lgdt boot_gdt_register
-  ljmp $0x08, $start64
+  ljmp $0x08, $apus_start64
+END apus_pvh_entry
 
 .code64
-start64:
+FUNCTION apus_start64
   xorl %eax, %eax
   movw %ax, %ds
   movw %ax, %es
@@ -85,10 +95,10 @@ start64:
   cli
   hlt
   jmp 1b
+END apus_start64
 
 // A secondary CPU in long mode, on no stack: its APIC id names its entry in the list.
-.globl apus_secondary_start64
-apus_secondary_start64:
+FUNCTION apus_secondary_start64
   xorl %eax, %eax
   movw %ax, %ds
   movw %ax, %es
@@ -128,23 +138,22 @@ apus_secondary_start64:
   cli
   hlt
   jmp 6b
+END apus_secondary_start64
 
-.globl apus_enter_stack
-apus_enter_stack:
+FUNCTION apus_enter_stack
   movq %rdi, %rsp
   movq %rdx, %rdi
   xorl %ebp, %ebp
   call *%rsi
   ud2
+END apus_enter_stack
 
 // One-byte functions whose addresses the counting plugin watches.
-.globl apus_marks
-.type apus_marks, @function
-apus_marks:
+FUNCTION apus_marks
 .rept 64
   ret
 .endr
-.size apus_marks, . - apus_marks
+END apus_marks
 
 .section .data.boot, "aw", @progbits
 .align 16
@@ -176,8 +185,10 @@ boot_pointers:
   .skip 4096
 boot_directories:
   .skip 4096 * 4
-.globl apus_boot_stack, apus_boot_stack_top
-apus_boot_stack:
+// The page below the stack is unmapped as soon as Swift has refined the table.
+.globl apus_boot_stack_guard, apus_boot_stack_top
+apus_boot_stack_guard:
+  .skip 4096
   .skip 4096 * 4
 apus_boot_stack_top:
 

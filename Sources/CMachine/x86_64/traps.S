@@ -8,6 +8,8 @@
 .section .text.traps, "ax", @progbits
 .code64
 .altmacro
+.type apus_trap_entries, @function
+apus_trap_entries:
 .macro TRAP_STUB n
   .align 16
   trap_stub_\n:
@@ -17,7 +19,7 @@
     pushq $0
   .endif
   pushq $\n
-  jmp trap_common
+  jmp apus_trap_common
 .endm
 .set vector, 0
 .rept 256
@@ -25,7 +27,10 @@
   .set vector, vector + 1
 .endr
 
-trap_common:
+.size apus_trap_entries, . - apus_trap_entries
+
+.type apus_trap_common, @function
+apus_trap_common:
   pushq %rax
   pushq %rbx
   pushq %rcx
@@ -65,6 +70,7 @@ trap_common:
   popq %rax
   addq $16, %rsp
   iretq
+.size apus_trap_common, . - apus_trap_common
 
 .section .rodata.traps, "a", @progbits
 .align 8

@@ -23,6 +23,12 @@ public enum MonotonicClock {
   private static let start = ContinuousClock.now
 }
 
+/// The timer of a simulated CPU: whoever waits polls, so there is nothing to arm.
+public enum OneShotTimer {
+  public static func arm(at deadline: UInt64) {}
+  public static func stop() {}
+}
+
 /// The ways that text leaves the machine: on the host, standard output and standard error.
 public enum OutputChannel: Sendable {
   case serial

@@ -22,9 +22,7 @@ public enum ImageLayout {
   /// End of constants.
   public static var constantsEnd: UInt64 { apus_rodata_end() }
   public static var end: UInt64 { apus_image_end() }
-  /// The stack that the boot CPU starts on, a part of the image.
-  public static var bootStack: ClosedRange<UInt64> {
-    apus_boot_stack_low()...apus_boot_stack_high()
-  }
+  /// The page that must be unmapped below the stack that the boot CPU starts on.
+  public static var bootStackGuard: UInt64 { apus_boot_stack_guard_address() }
 }
 #endif

@@ -19,6 +19,12 @@ extension Processor {
   /// This CPU's id in the firmware's tables.
   public static var hardwareID: UInt32 { ProcessorFeatures.apicID }
 
+  /// Whether interrupts can be sent to a CPU with this id: without x2APIC an id has 8 bits, and
+  /// 255 means all CPUs (volume 3, 11.6.2.1).
+  public static func canReach(hardwareID: UInt32) -> Bool {
+    hardwareID < 255 || ProcessorFeatures.hasX2APIC
+  }
+
   /// Chooses how interrupts are sent and fills the interrupt table (4096 bytes at `table`).
   public static func prepareInterrupts(controllerAddress: UInt64, table: UInt) {
     InterruptDescriptorTable.install(at: table)

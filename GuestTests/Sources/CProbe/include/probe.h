@@ -1,0 +1,62 @@
+// What a test must read or do that Swift has no words for.
+#pragma once
+#include <stdint.h>
+
+static inline __attribute__((always_inline)) uint64_t probe_cr0(void) {
+  uint64_t value;
+  __asm__ volatile("movq %%cr0, %0" : "=r"(value));
+  return value;
+}
+static inline __attribute__((always_inline)) uint64_t probe_cr3(void) {
+  uint64_t value;
+  __asm__ volatile("movq %%cr3, %0" : "=r"(value));
+  return value;
+}
+static inline __attribute__((always_inline)) uint64_t probe_cr4(void) {
+  uint64_t value;
+  __asm__ volatile("movq %%cr4, %0" : "=r"(value));
+  return value;
+}
+static inline __attribute__((always_inline)) uint64_t probe_msr(uint32_t msr) {
+  uint32_t low, high;
+  __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+  return ((uint64_t)high << 32) | low;
+}
+static inline __attribute__((always_inline)) uint64_t probe_idt_base(void) {
+  struct __attribute__((packed)) {
+    uint16_t limit;
+    uint64_t base;
+  } table;
+  __asm__ volatile("sidt %0" : "=m"(table));
+  return table.base;
+}
+static inline __attribute__((always_inline)) uint64_t probe_flags(void) {
+  uint64_t flags;
+  __asm__ volatile("pushfq; popq %0" : "=r"(flags));
+  return flags;
+}
+// CPUID leaf 7, subleaf 0: EBX in the low half, ECX in the high half.
+static inline __attribute__((always_inline)) uint64_t probe_cpuid7(void) {
+  uint32_t a = 7, b, c = 0, d;
+  __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+  return ((uint64_t)c << 32) | b;
+}
+static inline __attribute__((always_inline)) void probe_call(uint64_t address) {
+  ((void (*)(void))address)();
+}
+static inline __attribute__((always_inline)) void probe_disable_interrupts(void) {
+  __asm__ volatile("cli" ::: "memory");
+}
+static inline __attribute__((always_inline)) void probe_enable_interrupts(void) {
+  __asm__ volatile("sti" ::: "memory");
+}
+static inline __attribute__((always_inline)) void probe_pause(void) {
+  __asm__ volatile("pause" ::: "memory");
+}
+// An address in the image's code, and one in its constants.
+uint64_t probe_code_address(void);
+uint64_t probe_constant_address(void);
+// Fills all vector registers from `seed`, spins for `turns`, and returns 1 if all still hold it.
+uint64_t probe_vectors_survive(uint64_t seed, uint64_t turns);
+// Recurses until the stack ends.
+uint64_t probe_overflow(uint64_t depth);
