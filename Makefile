@@ -9,14 +9,16 @@ TEXTS ?= /usr/include/linux
 APUS = .build/release/apus
 SWIFT_FILES = $(wildcard Package.swift Sources Tests GuestTests Examples)
 
-.PHONY: help setup build run test test-host test-guest test-examples soak lint format install clean
+.PHONY: help setup build run test test-host test-thread test-guest test-examples verify soak lint format install clean
 
 help:
 	@echo 'make run           boot 4 CPUs and count the words of real text files'
-	@echo 'make test          run all tests: style, host, guest'
+	@echo 'make test          run all tests: style, models, host, thread, guest, examples'
 	@echo 'make test-host     run the tests of the host (swift test)'
+	@echo 'make test-thread   run the kernel on the host under ThreadSanitizer'
 	@echo 'make test-guest    run the tests that boot virtual machines'
 	@echo 'make test-examples run the tests of the command with the examples'
+	@echo 'make verify        check the models of the protocols with spin'
 	@echo 'make soak          boot 200 times over all machines and many numbers of CPUs'
 	@echo 'make build         make the command apus, in release mode: $(APUS)'
 	@echo 'make setup         install the Debian packages that are missing'
@@ -40,11 +42,17 @@ test: setup
 test-host: setup
 	@Tools/test host
 
+test-thread: setup
+	@Tools/test thread
+
 test-guest: setup
 	@Tools/test guest
 
 test-examples: setup
 	@Tools/test examples
+
+verify: setup
+	@Tools/verify
 
 soak: build
 	@Tools/soak
@@ -65,4 +73,4 @@ install: build
 	cp -R Package.swift LICENSE Sources SDKs $(DESTDIR)$(PREFIX)/share/apus/
 
 clean:
-	rm -rf .build .build-images
+	rm -rf .build .build-images .build-tsan

@@ -93,11 +93,14 @@ let package = Package(
       name: "FileSystemTests", dependencies: ["FileSystem", "VirtualMachines"],
       swiftSettings: warningsAsErrors),
     .testTarget(
-      name: "VirtualMachinesTests", dependencies: ["VirtualMachines", "ApusCommand"],
+      name: "VirtualMachinesTests", dependencies: ["VirtualMachines", "ApusCommand", "PerCPU"],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "KernelTests",
-      dependencies: ["Kernel", "Heap", "PhysicalMemory", "PerCPU", "Locking", "Machine", "Boot"],
+      dependencies: [
+        "Kernel", "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory", "Console", "Locking",
+        "PerCPU", "Machine", "Boot",
+      ],
       swiftSettings: warningsAsErrors),
   ]
 )

@@ -51,7 +51,10 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Show nothing but errors beside the application's output.")
   var quiet = false
 
-  @Option(help: .init("Kill the virtual machine this long after its start.", valueName: "seconds"))
+  @Option(
+    help: .init(
+      "Stop the virtual machine this long after its start, and show where every CPU was.",
+      valueName: "seconds"))
   var timeout: Double?
 
   @Option(
@@ -218,7 +221,10 @@ struct RunCommand: ParsableCommand {
     case .outOfMemory:
       "the guest ran out of memory; give it more than \(machine.memory) with --memory"
     case .timedOut:
-      "no end after \(Self.seconds(timeout ?? 0)) s: killed; --timeout raises the bound"
+      "no end after \(Self.seconds(timeout ?? 0)) s: "
+        + (outcome.hasReport
+          ? "stopped, the log says where every CPU was" : "killed, the guest gave no report")
+        + "; --timeout raises the bound"
     case .reset:
       "the guest reset itself without a report; --gdb lets a debugger watch"
     case .qemuFailed(let message):

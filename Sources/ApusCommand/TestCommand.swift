@@ -47,7 +47,7 @@ struct TestCommand: ParsableCommand {
   @Option(help: .init("Run only tests whose names contain this.", valueName: "text"))
   var filter: String?
 
-  @Option(help: .init("Kill a virtual machine this long after its start.", valueName: "seconds"))
+  @Option(help: .init("Stop a virtual machine this long after its start.", valueName: "seconds"))
   var timeout = 60.0
 
   @Flag(help: "Show all logs, and what SwiftPM writes.")

@@ -35,7 +35,7 @@ public enum ConsoleDevice {
   /// Writes a line to the log channel. Any context.
   public static func writeLog(line: LogMessage) {
     var line = line
-    line.append(byte: 0x0A)
+    line.endLine()
     line.withBytes { writeLog($0) }
   }
 
@@ -43,7 +43,7 @@ public enum ConsoleDevice {
   /// with the lock in their hands.
   public static func writeLogUnlocked(line: LogMessage) {
     var line = line
-    line.append(byte: 0x0A)
+    line.endLine()
     let channel: OutputChannel = OutputChannel.hasDebugConsole ? .debugConsole : .serial
     line.withBytes { channel.write($0) }
   }

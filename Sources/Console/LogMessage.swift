@@ -5,10 +5,11 @@
 ///
 /// What does not fit in `capacity` bytes is cut off.
 public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Sendable {
-  /// The longest line, in bytes.
+  /// The longest line, in bytes without its end.
   public static let capacity = 240
 
-  private var storage = InlineArray<240, UInt8>(repeating: 0)
+  // One more than the capacity, for the end of the line.
+  private var storage = InlineArray<241, UInt8>(repeating: 0)
   private(set) var count = 0
 
   /// An empty line.
@@ -21,6 +22,13 @@ public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Se
   public mutating func append(byte: UInt8) {
     guard count < Self.capacity else { return }
     storage[count] = byte
+    count += 1
+  }
+
+  /// Adds the end of the line, for which there is always room: whoever reads the log takes it line
+  /// by line, and would take what follows for a part of this one. Nothing may be added after it.
+  mutating func endLine() {
+    storage[count] = 0x0A
     count += 1
   }
 

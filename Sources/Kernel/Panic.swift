@@ -29,6 +29,21 @@ enum Panic {
 
   static var isUnderWay: Bool { reporter.load(ordering: .acquiring) != 0 }
 
+  /// Whether the calling CPU is the one that reports.
+  static var isReportedHere: Bool {
+    reporter.load(ordering: .acquiring) == UInt32(CPU.current.index) + 1
+  }
+
+  /// Reports where all CPUs are because somebody outside of the machine asks by an NMI: `apus run`
+  /// does so with a program that takes too long. Registers would say little.
+  static func reportStop(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> Never {
+    begin { stop(frame) }
+    let index = CPU.current.index
+    write("stopped from outside by a non-maskable interrupt; CPU \(index) was at")
+    Backtrace.write(from: TrapFrame(frame))
+    end()
+  }
+
   /// Reports a trap that nobody handles.
   static func report(_ frame: TrapFrame) -> Never {
     begin()
@@ -40,6 +55,11 @@ enum Panic {
     }
     writeRegisters(frame)
     Backtrace.write(from: frame)
+    end()
+  }
+
+  /// The end of a report: the other CPUs, and no power.
+  private static func end() -> Never {
     writeOthers()
     ConsoleDevice.recordUnlocked("panic")
     PowerControl.powerOff(code: PowerOffCode.panic)
@@ -55,8 +75,9 @@ enum Panic {
     PowerControl.powerOff(code: PowerOffCode.outOfMemory)
   }
 
-  /// Stops the other CPUs; only one CPU comes out of this.
-  private static func begin() {
+  /// Stops the other CPUs; only one CPU comes out of this. Another one that comes here ends in
+  /// `giveWay`, to be stopped like the rest.
+  private static func begin(giveWay: () -> Never = { Processor.halt() }) {
     Processor.disableInterrupts()
     let own = UInt32(CPU.current.index) + 1
     let result = reporter.compareExchange(
@@ -68,7 +89,7 @@ enum Panic {
         ConsoleDevice.recordUnlocked("panic")
         PowerControl.powerOff(code: PowerOffCode.panic)
       }
-      Processor.halt()
+      giveWay()
     }
     let others = CPUSet.online.subtracting(.current)
     for cpu in others { Processor.sendStop(to: cpu.index) }
@@ -146,7 +167,10 @@ enum Panic {
 @c(apus_handle_exception)
 public func handleException(_ frame: UnsafeMutablePointer<apus_trap_frame>) {
   let trap = TrapFrame(frame)
-  if trap.isStopRequest && Panic.isUnderWay { Panic.stop(frame) }
-  Panic.report(trap)
+  guard trap.isStopRequest else { Panic.report(trap) }
+  // A report that is being written needs no other.
+  if Panic.isReportedHere { return }
+  if Panic.isUnderWay { Panic.stop(frame) }
+  Panic.reportStop(frame)
 }
 #endif

@@ -26,7 +26,9 @@ public struct SpinLock<State: ~Copyable>: ~Copyable {
     // Acquire pairs with the release below: what the last holder wrote is seen.
     if isLocked.exchange(1, ordering: .acquiring) != 0 { waitAndLock() }
     defer { isLocked.store(0, ordering: .releasing) }
-    return try body(&state.address.pointee)
+    // A constant of its own: ThreadSanitizer takes the whole expression for a write to the lock.
+    let address = state.address
+    return try body(&address.pointee)
   }
 
   /// Like `withLock`, with interrupts off on this CPU from before to after.

@@ -48,7 +48,7 @@ public struct Completion: ~Copyable {
 ///
 /// A stack linked through the requests: `post` is one compare-and-swap, `takeAll` one exchange, so
 /// there is no ABA problem. Modelled in `Models/Mailbox.pml`.
-public struct Mailbox: ~Copyable {
+public struct Mailbox: ~Copyable, Sendable {
   private let head = Atomic<UInt64>(0)
 
   public init() {}

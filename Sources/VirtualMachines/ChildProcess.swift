@@ -15,13 +15,30 @@ public struct ChildProcess {
     case inherited
     /// A pipe, whose bytes are handed over.
     case pipe
+    /// A socket, whose bytes are handed over, and through which a `FinalRequest` goes.
+    case socket
+  }
+
+  /// What a program is asked at its deadline, before it is killed.
+  public struct FinalRequest: Sendable {
+    /// The number of the socket.
+    public var descriptor: Int
+    public var bytes: [UInt8]
+    /// The seconds that the program is given to end by itself.
+    public var patience: Double
+
+    public init(descriptor: Int, bytes: [UInt8], patience: Double) {
+      self.descriptor = descriptor
+      self.bytes = bytes
+      self.patience = patience
+    }
   }
 
   /// How the program ended.
   public enum End: Equatable, Sendable {
     case exited(status: Int32)
     case killed(signal: Int32)
-    /// It was killed at its deadline.
+    /// It did not end before its deadline.
     case timedOut
     /// This process received a signal, and the program was ended for that.
     case interrupted(signal: Int32)
@@ -42,6 +59,9 @@ public struct ChildProcess {
   public var descriptors: [Descriptor] = [.null, .pipe, .pipe]
   /// The seconds after which the program is killed, or `nil` for no bound.
   public var timeout: Double?
+  /// What the program is asked then. One that has written nothing to the socket so far does not
+  /// listen there, and is killed at once.
+  public var finalRequest: FinalRequest?
   /// The signal that ends the program when this process is interrupted.
   public var interruption = SIGKILL
   /// Whether INT, TERM and HUP end the run: only for a process with one thread.
@@ -69,7 +89,9 @@ public struct ChildProcess {
     let child = try start(&pipes)
     defer { for pipe in pipes { pipe.end.close() } }
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    let deadline = timeout.map { SuspendingClock.now + .seconds($0) }
+    var deadline = timeout.map { SuspendingClock.now + .seconds($0) }
+    var listens = false
+    var isOverdue = false
 
     let end: End
     wait: while true {
@@ -84,7 +106,15 @@ public struct ChildProcess {
         break wait
       }
       for output in outputs where events.contains(output.descriptor) { output.writeSome() }
-      if let deadline, SuspendingClock.now >= deadline {
+      if let passed = deadline, SuspendingClock.now >= passed {
+        if let finalRequest, listens, !isOverdue,
+          let socket = pipes.first(where: { $0.number == finalRequest.descriptor }),
+          socket.end.send(finalRequest.bytes)
+        {
+          isOverdue = true
+          deadline = .now + .seconds(finalRequest.patience)
+          continue
+        }
         kill(child.identifier, SIGKILL)
         _ = child.wait()
         end = .timedOut
@@ -92,13 +122,15 @@ public struct ChildProcess {
       }
       for index in pipes.indices.reversed() where events.contains(pipes[index].end.number) {
         let (number, pipe) = pipes[index]
+        if number == finalRequest?.descriptor { listens = true }
         if !pipe.read(into: &buffer, { onBytes(number, $0) }) {
           pipe.close()
           pipes.remove(at: index)
         }
       }
       if events.contains(child.descriptor.number) {
-        end = child.wait()
+        let own = child.wait()
+        end = isOverdue ? .timedOut : own
         break wait
       }
     }
@@ -165,6 +197,11 @@ public struct ChildProcess {
         pipes.append((number, reading))
         opened.append(writing)
         given.append(writing.number)
+      case .socket:
+        let (own, theirs) = try FileDescriptor.socketPair()
+        pipes.append((number, own))
+        opened.append(theirs)
+        given.append(theirs.number)
       }
     }
     var processDescriptor: Int32 = -1

@@ -28,6 +28,25 @@ struct FileDescriptor {
     return (FileDescriptor(number: ends[0]), FileDescriptor(number: ends[1]))
   }
 
+  /// The two ends of a new connection.
+  static func socketPair() throws(ChildProcess.Failure) -> (FileDescriptor, FileDescriptor) {
+    var ends: [Int32] = [-1, -1]
+    let kind = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue
+    guard socketpair(AF_UNIX, Int32(kind), 0, &ends) == 0 else {
+      throw ChildProcess.Failure(
+        description: "cannot open a socket: \(String(cString: strerror(errno)))")
+    }
+    return (FileDescriptor(number: ends[0]), FileDescriptor(number: ends[1]))
+  }
+
+  /// Sends bytes through a socket without waiting.
+  ///
+  /// - Returns: whether all of them were taken.
+  func send(_ bytes: [UInt8]) -> Bool {
+    Glibc.send(number, bytes, bytes.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+      == bytes.count
+  }
+
   func close() { _ = Glibc.close(number) }
 
   /// Whether bytes can be read without waiting.

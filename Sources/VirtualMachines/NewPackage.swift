@@ -161,7 +161,8 @@ public struct NewPackage: Equatable, Sendable {
     @main
     struct Application {
       static func main() {
-        print("Hello from \(name)!")
+        // Every CPU runs the closure at the same time; this goes on when all are done.
+        CPUSet.online.run { cpu in print("Hello from CPU \\(cpu.index)") }
       }
     }
 
@@ -176,10 +177,15 @@ public struct NewPackage: Equatable, Sendable {
     that boots on every CPU of a virtual machine.
 
     ```
-    apus run --cpus 4 .            # build and boot it
-    apus run . -- ARGUMENT ...     # with arguments
-    apus build .                   # only build the image
+    apus run .                           # build and boot it
+    apus run --cpus 16 --memory 1G .     # on another machine; apus run --help has all flags
+    apus run . -- --verbose input.txt    # with arguments: CommandLine.arguments
+    apus run --rootfs DIR .              # with the files below DIR: FileSystem
+    apus build .                         # only build the image
     ```
+
+    What it prints is standard output, its status is that of `exit(_:)` (0 at the end of `main`),
+    and a failed check shows where every CPU was.
 
     """
   }

@@ -8,7 +8,7 @@ public struct Outcome: Equatable, Sendable {
     case panicked
     /// The guest's memory ran out.
     case outOfMemory
-    /// The run took longer than the configuration allows and was killed.
+    /// The run took longer than the configuration allows and was stopped or killed.
     case timedOut
     /// The guest reset itself without saying why, as a triple fault does.
     case reset
@@ -40,6 +40,9 @@ public struct Outcome: Equatable, Sendable {
     self.records = records
     self.qemuMessages = qemuMessages
   }
+
+  /// Whether the log holds the kernel's report of where every CPU was.
+  public var hasReport: Bool { records.contains(.panic) }
 
   /// The status with which `apus run` ends.
   public var exitStatus: Int32 {

@@ -1,5 +1,10 @@
 /// The command lines of QEMU and of the kernel that a configuration amounts to.
 public struct QEMUCommandLine {
+  /// What QEMU is told on its monitor to interrupt the boot CPU by an NMI, whatever it does (QEMU
+  /// QMP Reference Manual; a conversation begins with the first of the two).
+  static let interruption = Array(
+    (#"{"execute":"qmp_capabilities"}{"execute":"inject-nmi"}"# + "\n").utf8)
+
   /// The name under which QEMU is looked for on the PATH.
   public static let program = "qemu-system-x86_64"
 
@@ -9,6 +14,8 @@ public struct QEMUCommandLine {
     public var console: String
     /// The path for the debug port: the log.
     public var log: String
+    /// The descriptor of a socket on which QEMU takes commands (QMP), or `nil` for none.
+    public var monitor: Int?
 
     /// The channels as a user has them who enters the command line in a shell.
     public static let terminal = Channels(console: "/dev/stdout", log: "/dev/stderr")
@@ -64,6 +71,10 @@ public struct QEMUCommandLine {
     words += ["-chardev", "file,id=log,path=\(Self.escapingCommas(channels.log))"]
     words += ["-device", "isa-debugcon,iobase=0xe9,readback=0xe9,chardev=log"]
     words += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+    if let monitor = channels.monitor {
+      words += ["-chardev", "socket,id=monitor,fd=\(monitor)"]
+      words += ["-mon", "chardev=monitor,mode=control"]
+    }
     if let port = c.gdbPort { words += ["-S", "-gdb", "tcp:127.0.0.1:\(port)"] }
     if let counting = c.counting, let marks {
       let plugin = Self.escapingCommas(counting.plugin)

@@ -1,6 +1,3 @@
-import CHost
-import Glibc
-
 /// The names of an image's functions by address, and the addresses of its names.
 public struct SymbolTable: Sendable {
   /// A function in the image.
@@ -65,7 +62,7 @@ public struct SymbolTable: Sendable {
     symbols.first { reader.string($0.name) == name }?.address
   }
 
-  /// The demangled name of the function that holds an address, and where in it the address lies.
+  /// The name (see `FunctionName`) of the function that holds an address, and where in it the address lies.
   ///
   /// - Parameter isReturnAddress: the address follows a call; that belongs to the caller even when
   ///   it is the caller's last instruction.
@@ -87,44 +84,6 @@ public struct SymbolTable: Sendable {
     guard function.size == 0 || place - function.address < function.size,
       let name = reader.string(function.name)
     else { return nil }
-    return (Self.demangle(name), address - function.address)
-  }
-
-  /// The name as the source has it; a name that is not Swift's stays as it is.
-  static func demangle(_ name: String) -> String {
-    guard let demangled = swift_demangle(name, name.utf8.count, nil, nil, 0) else { return name }
-    defer { free(demangled) }
-    return withoutSpecialization(String(cString: demangled))
-  }
-
-  /// Cuts what the optimiser did to a function off its name: everything up to `> of `.
-  private static func withoutSpecialization(_ name: String) -> String {
-    var name = Substring(name)
-    while name.hasPrefix("function signature specialization <")
-      || name.hasPrefix("generic specialization <")
-      || name.hasPrefix("generic not re-abstracted specialization <")
-    {
-      guard let end = closingBracket(of: name) else { break }
-      let rest = name[name.index(after: end)...]
-      guard rest.hasPrefix(" of ") else { break }
-      name = rest.dropFirst(4)
-    }
-    return String(name)
-  }
-
-  private static func closingBracket(of name: Substring) -> Substring.Index? {
-    var depth = 0
-    var previous: Character = " "
-    for index in name.indices {
-      switch name[index] {
-      case "<": depth += 1
-      case ">" where previous != "-":
-        depth -= 1
-        if depth == 0 { return index }
-      default: break
-      }
-      previous = name[index]
-    }
-    return nil
+    return (FunctionName.of(symbol: name), address - function.address)
   }
 }

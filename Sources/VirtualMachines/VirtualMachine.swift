@@ -42,9 +42,17 @@ public enum VirtualMachine {
     let commandLine = try check(configuration, image)
     guard let qemu = File.program(configuration.qemu) else { throw .qemuMissing }
 
-    var process = ChildProcess(path: qemu, arguments: commandLine.arguments(channels: .pipes))
+    var channels = QEMUCommandLine.Channels.pipes
+    if configuration.timeout != nil { channels.monitor = Conversation.monitor }
+    var process = ChildProcess(path: qemu, arguments: commandLine.arguments(channels: channels))
     process.descriptors = [.null, .pipe, .pipe, .pipe]
-    process.timeout = configuration.timeout
+    if let timeout = configuration.timeout {
+      process.timeout = timeout
+      process.descriptors.append(.socket)
+      process.finalRequest = .init(
+        descriptor: Conversation.monitor, bytes: QEMUCommandLine.interruption,
+        patience: VirtualMachineConfiguration.reportSeconds)
+    }
     process.handlesSignals = handlingSignals
     process.outputs = events.outputs
 
@@ -115,6 +123,9 @@ public enum VirtualMachine {
 
 /// What a running virtual machine has said so far.
 private struct Conversation {
+  /// The number of the descriptor on which QEMU takes commands.
+  static let monitor = 4
+
   private let events: VirtualMachine.Events
   private let symbols: SymbolTable
   private var log = LogAssembler()
@@ -130,6 +141,7 @@ private struct Conversation {
   mutating func take(_ bytes: UnsafeRawBufferPointer, from descriptor: Int) {
     switch descriptor {
     case 1: events.onOutput(Array(bytes))
+    case Self.monitor: break
     case 2:
       if complaints.count < 1 << 16 { complaints.append(contentsOf: bytes) }
     default:

@@ -8,6 +8,8 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   public static let defaultMemory = MemorySize(mebibytes: 256)
   /// The longest kernel command line, in bytes, that QEMU's PVH loader hands over.
   public static let maximumCommandLineBytes = 4095
+  /// The seconds that the kernel has after the timeout for its report.
+  public static let reportSeconds = 2.0
 
   /// Instructions are counted by a QEMU plugin, which writes its counts to a file at the end.
   public struct InstructionCounting: Equatable, Sendable {
@@ -44,7 +46,8 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   public var environment: [EnvironmentVariable] = []
   /// From which level on the kernel writes messages to its log.
   public var logLevel = LogLevel.info
-  /// The seconds after which the virtual machine is killed, or `nil` for no bound.
+  /// The seconds after which the virtual machine is stopped, or `nil` for no bound: the kernel is
+  /// asked to say where every CPU is, and `reportSeconds` later the machine is killed.
   public var timeout: Double?
   /// The TCP port of 127.0.0.1 on which QEMU waits for gdb before the first instruction.
   public var gdbPort: UInt16?

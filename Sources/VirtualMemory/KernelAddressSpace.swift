@@ -79,6 +79,8 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
           from: bottom, to: top, .physical(distance: frames.rawValue &- bottom, .write),
           largestLevel: 0)
       } catch {
+        // What was mapped before the frames ran out. This cannot fail: nothing is split.
+        try table.set(from: bottom, to: top, .nothing)
         FrameAllocator.shared.free(frames, count: count)
         throw error
       }

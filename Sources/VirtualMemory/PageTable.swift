@@ -30,6 +30,7 @@ struct PageTable {
 
   /// Makes every page of the range map what `mapping` says, in the largest pages that fit; a
   /// larger page that lies in the range only in part is split before. Borders are page borders.
+  /// Frames are needed only to map where there is no table yet, and to split.
   func set(
     from start: UInt64, to end: UInt64, _ mapping: Mapping,
     largestLevel: Int = PageTableFormat.largestPageLevel
@@ -47,6 +48,11 @@ struct PageTable {
     /// Whatever it leads to already, but with these permissions.
     case same(PagePermissions)
     case nothing
+
+    /// Whether addresses that lead nowhere stay as they are.
+    var leavesHoles: Bool {
+      if case .physical = self { false } else { true }
+    }
 
     /// Gives `count` entries from `slot` on, the first of which covers `address`, this meaning.
     func write(
@@ -87,7 +93,9 @@ struct PageTable {
     while address < end {
       let next = Swift.min((address & ~(span - 1)) &+ span, end)
       let leadsOn = slot.pointee.isPresent && !slot.pointee.isPage(level: level)
-      if !leadsOn && level <= largestLevel && next &- address == span {
+      if !slot.pointee.isPresent && mapping.leavesHoles {
+        // Nothing to do in all of what this entry covers.
+      } else if !leadsOn && level <= largestLevel && next &- address == span {
         mapping.write(to: slot, count: 1, address: address, level: level)
         AddressTranslation.forget(address)
       } else {

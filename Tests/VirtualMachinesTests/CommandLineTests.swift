@@ -1,3 +1,4 @@
+import PerCPU
 import Testing
 
 @testable import VirtualMachines
@@ -52,6 +53,10 @@ import Testing
     configuration.accelerator = .kvm
     #expect(QEMUCommandLine(configuration).shellCommand.contains(" -cpu host -smp 4 -m 256M "))
     #expect(QEMUCommandLine(configuration).shellCommand.contains(" -accel kvm -kernel "))
+  }
+
+  @Test func theKernelSupportsAsManyCPUs() {
+    #expect(VirtualMachineConfiguration.maximumCPUs == CPU.maximumCount)
   }
 
   @Test func kernelCommandLine() {
@@ -116,6 +121,15 @@ import Testing
     #expect(EnvironmentVariable("A=b=c") == .init(name: "A", value: "b=c"))
     #expect(EnvironmentVariable("A=") == .init(name: "A", value: ""))
     for wrong in ["A", "=b", "A B=c", "A%=c", ""] { #expect(EnvironmentVariable(wrong) == nil) }
+  }
+
+  @Test func theMonitorIsASocket() {
+    var channels = QEMUCommandLine.Channels.pipes
+    channels.monitor = 4
+    let words = QEMUCommandLine(Self.configuration()).arguments(channels: channels)
+    #expect(words.contains("socket,id=monitor,fd=4"))
+    #expect(words.contains("chardev=monitor,mode=control"))
+    #expect(!QEMUCommandLine(Self.configuration()).shellCommand.contains("monitor"))
   }
 
   @Test func shellQuoting() {

@@ -42,7 +42,11 @@ import Testing
     arguments: [
       (#"printf 'report\n\001panic\n' >&3; exit 65"#, 134, "panicked"),
       (#"printf '\001out-of-memory\n' >&3; exit 67"#, 137, "--memory"),
-      ("exec sleep 1000", 124, "--timeout"), ("exit 0", 125, "reset"),
+      ("exec sleep 1000", 124, "killed"),
+      (
+        #"echo greeting >&4; read -r request <&4; printf '\001panic\n' >&3; exit 65"#, 124,
+        "where every CPU was"
+      ), ("exit 0", 125, "reset"),
     ] as [(String, Int32, String)])
   func endsThatAreExplained(_ script: String, _ status: Int32, _ word: String) throws {
     let qemu = try FalseQEMU(script)

@@ -17,7 +17,9 @@ import Testing
     let manifest = try #require(files["Package.swift"])
     #expect(manifest.contains(#".package(name: "apus", path: "/src/my \"apus\"")"#))
     #expect(manifest.contains(#".product(name: "Apus", package: "apus")"#))
-    #expect(files["Sources/hello/hello.swift"]?.contains("@main\nstruct") == true)
+    let source = try #require(files["Sources/hello/hello.swift"])
+    #expect(source.contains("@main\nstruct"))
+    #expect(source.contains(#"CPUSet.online.run { cpu in print("Hello from CPU \(cpu.index)") }"#))
   }
 
   @Test(arguments: [

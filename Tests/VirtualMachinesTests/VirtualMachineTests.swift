@@ -41,7 +41,7 @@ import Testing
     #expect(result.output == Array("out\0put".utf8))
     #expect(
       result.log == [
-        "[    0.1] cpu0 info: a", "  #0 0x0000000000100014 Main.foo() -> () + 0x4",
+        "[    0.1] cpu0 info: a", "  #0 0x0000000000100014 Main.foo() + 0x4",
       ])
     #expect(result.outcome.boot == BootRecord(cpus: 2, found: 2, microseconds: 9))
     #expect(result.outcome.records.count == 2)
@@ -70,7 +70,36 @@ import Testing
     let result = try qemu.run { $0.timeout = 0.5 }
     #expect(result.outcome.reason == .timedOut)
     #expect(result.output == Array("began\n".utf8))
-    #expect((0.5..<5).contains(result.outcome.wallSeconds))
+    #expect((0.5..<2).contains(result.outcome.wallSeconds), "it is not asked for a report")
+    #expect(FalseQEMU.isGone(try qemu.processIdentifier(in: "pid")))
+  }
+
+  /// A QEMU that greets on its monitor and, asked for an NMI, does what the script says.
+  static func interruptedQEMU(_ script: String) throws -> FalseQEMU {
+    try FalseQEMU(
+      #"""
+      echo $$ > "$(dirname "$0")/pid"
+      echo '{"QMP": {}}' >&4
+      read -r request <&4
+      case $request in *'"qmp_capabilities"'*'"inject-nmi"'*) ;; *) exit 1 ;; esac
+      """# + "\n\(script)")
+  }
+
+  @Test func atTheTimeoutTheGuestIsAskedForAReport() throws {
+    let qemu = try Self.interruptedQEMU(#"printf 'CPU 0 was at\n\001panic\n' >&3; exit 65"#)
+    let result = try qemu.run { $0.timeout = 0.5 }
+    #expect(result.outcome.reason == .timedOut)
+    #expect(result.outcome.hasReport)
+    #expect(result.log == ["CPU 0 was at"])
+    #expect((0.5..<2).contains(result.outcome.wallSeconds))
+  }
+
+  @Test func aGuestThatDoesNotAnswerIsKilled() throws {
+    let qemu = try Self.interruptedQEMU("trap '' TERM; while :; do sleep 0.1; done")
+    let result = try qemu.run { $0.timeout = 0.2 }
+    #expect(result.outcome.reason == .timedOut)
+    #expect(!result.outcome.hasReport)
+    #expect((2.2..<4).contains(result.outcome.wallSeconds))
     #expect(FalseQEMU.isGone(try qemu.processIdentifier(in: "pid")))
   }
 
@@ -97,6 +126,7 @@ import Testing
     #expect(lines.contains("file,id=console,path=/dev/fd/1"))
     #expect(lines.contains("file,id=log,path=/dev/fd/3"))
     #expect(lines.last == "/dev/null")
+    #expect(!lines.contains { $0.contains("monitor") }, "without a timeout it has no use")
   }
 
   @Test func mistakesAreFoundBeforeTheStart() throws {

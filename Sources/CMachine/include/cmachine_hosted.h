@@ -3,6 +3,9 @@
 #pragma once
 #if !defined(__x86_64__) || __STDC_HOSTED__ != 0
 #include <stdint.h>
+#if __STDC_HOSTED__ != 0
+#include <sched.h>
+#endif
 
 struct apus_simulated_processor {
   int64_t index;
@@ -14,11 +17,10 @@ static inline struct apus_simulated_processor *apus_simulated_processor(void) {
   return &processor;
 }
 
+// Gives the host's CPU away: there may be more simulated CPUs than real ones.
 static inline void apus_pause(void) {
-#if defined(__x86_64__)
-  __asm__ volatile("pause" ::: "memory");
-#elif defined(__aarch64__)
-  __asm__ volatile("yield" ::: "memory");
+#if __STDC_HOSTED__ != 0
+  sched_yield();
 #endif
 }
 #endif

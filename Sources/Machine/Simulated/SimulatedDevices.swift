@@ -14,9 +14,10 @@ extension Processor {
 /// The host's monotonic clock.
 public enum MonotonicClock {
   public static var nanoseconds: UInt64 {
-    let now = ContinuousClock.now - Self.start
-    return UInt64(now.components.seconds) * 1_000_000_000
-      + UInt64(now.components.attoseconds / 1_000_000_000)
+    // The start first: it is taken when it is first asked for, and time may not run backwards.
+    let start = Self.start
+    let passed = (ContinuousClock.now - start).components
+    return UInt64(passed.seconds) * 1_000_000_000 + UInt64(passed.attoseconds / 1_000_000_000)
   }
 
   private static let start = ContinuousClock.now

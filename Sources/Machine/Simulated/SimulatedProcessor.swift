@@ -11,7 +11,7 @@ public enum Processor {
     set { apus_simulated_processor().pointee.index = Int64(newValue) }
   }
 
-  /// Tells the CPU that this is a spin loop.
+  /// Lets the threads of other simulated CPUs run, since one of them is waited for.
   public static func pause() { apus_pause() }
 
   /// Whether simulated interrupts are delivered to this CPU.
@@ -29,7 +29,7 @@ public enum Processor {
     apus_simulated_processor().pointee.interrupts_enabled = 1
   }
 
-  /// Lets other threads run: a simulated CPU has no interrupt of its own to wait for.
+  /// The same: a simulated CPU has no interrupt of its own to wait for.
   public static func waitForInterrupt() { apus_pause() }
 }
 #endif

@@ -27,7 +27,10 @@ enum LocalAPIC {
 
   private static let enabledBit: UInt64 = 1 << 11
   private static let x2APICBit: UInt64 = 1 << 10
+  private static let bootProcessorBit: UInt64 = 1 << 8
   private static let masked: UInt32 = 1 << 16
+  /// A line's delivery as an NMI (volume 3, 11.5.1).
+  private static let nonMaskableLine: UInt32 = 0x400
 
   /// Chooses the mode, on the boot CPU. `physicalBase` is what the firmware's tables say.
   static func choose(physicalBase: UInt64) {
@@ -36,7 +39,9 @@ enum LocalAPIC {
 
   static var isX2APIC: Bool { base.load(ordering: .relaxed) == 0 }
 
-  /// Turns the controller of the calling CPU on, with all its local lines masked.
+  /// Turns the controller of the calling CPU on, with its local lines masked. Only the boot CPU
+  /// takes NMIs from outside, by line 1: the wish of whoever watches the machine to know where it
+  /// is.
   static func enable() {
     var control = apus_rdmsr(ModelSpecificRegister.apicBase) | enabledBit
     // xAPIC must be on before x2APIC may be (volume 3, 11.12.5), hence two writes.
@@ -46,7 +51,7 @@ enum LocalAPIC {
       apus_wrmsr(ModelSpecificRegister.apicBase, control)
     }
     write(.line0, masked)
-    write(.line1, masked)
+    write(.line1, control & bootProcessorBit != 0 ? nonMaskableLine : masked)
     write(.error, masked)
     write(.timer, masked)
     write(.spuriousVector, 0x100 | UInt32(InterruptVector.spurious.rawValue))

@@ -1,0 +1,98 @@
+import Boot
+import Foundation
+import Interrupts
+import Kernel
+import Machine
+import PerCPU
+import PhysicalMemory
+import Testing
+
+/// The tests that share one simulated machine: its memory, its frame allocator, its mailboxes and
+/// its set of CPUs are global, so these suites run one after another.
+@Suite(.serialized) struct SimulatedMachine {
+  /// How many CPUs the machine has. Threads play them, see `onSimulatedCPUs`.
+  static let cpuCount = 4
+
+  /// The physical memory that the frame allocator has: it starts above address 0, as in reality.
+  static let usable = PhysicalRange(start: UInt64(1) << 20, end: UInt64(25) << 20)
+  private static let byteCount = 32 << 20
+
+  /// Which CPUs were online before and after all were marked at the same time.
+  let onlineBefore: CPUSet
+  let onlineAfter: CPUSet
+
+  /// The machine, switched on by the first test that needs it and never off again.
+  static let shared = SimulatedMachine(switchedOn: ())
+
+  private init(switchedOn: Void) {
+    let memory = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: Self.byteCount, alignment: 2 << 20)
+    PhysicalMemoryWindow.simulate(with: memory)
+    let end = Self.usable.end.rawValue
+    FrameAllocator.shared.initialize(
+      upTo: end,
+      metadata: .allocate(byteCount: FrameAllocator.metadataByteCount(upTo: end), alignment: 8))
+    FrameAllocator.shared.add(Self.usable)
+    CrossCall.initialize(
+      in: .allocate(byteCount: CrossCall.byteCount(for: Self.cpuCount), alignment: 128),
+      count: Self.cpuCount)
+    CPUWork.initialize(
+      in: .allocate(byteCount: CPUWork.byteCount(for: Self.cpuCount), alignment: 128),
+      count: Self.cpuCount)
+    onlineBefore = .online
+    onSimulatedCPUs(Self.cpuCount) { CPUSet.markOnline(CPU(index: $0)) }
+    onlineAfter = .online
+  }
+
+  init() { self = Self.shared }
+
+  /// Takes frames until there are exactly `count` left, which lie in a row, runs `body`, and gives
+  /// those back that it took itself.
+  @discardableResult
+  static func withFrames<Result>(left count: Int, _ body: () throws -> Result) throws -> Result {
+    let kept = try FrameAllocator.shared.allocate(count: Swift.max(count, 1))
+    var taken: [PhysicalAddress] = count == 0 ? [kept] : []
+    while let frame = try? FrameAllocator.shared.allocate() { taken.append(frame) }
+    if count > 0 { FrameAllocator.shared.free(kept, count: count) }
+    defer { for frame in taken { FrameAllocator.shared.free(frame) } }
+    return try body()
+  }
+}
+
+/// Runs `body` on `count` threads at the same time, each of which plays the CPU whose index it
+/// gets, and waits for all. Expectations belong behind it: a thread is not part of a test.
+func onSimulatedCPUs(_ count: Int, _ body: @Sendable (Int) -> Void) {
+  withoutActuallyEscaping(body) { body in
+    let threads: [pthread_t?] = (0..<count).map { index in
+      let start = ThreadStart {
+        Processor.index = index
+        body(index)
+      }
+      var thread = pthread_t()
+      let status = pthread_create(
+        &thread, nil,
+        { argument in
+          if let argument { Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue().body() }
+          return nil
+        }, Unmanaged.passRetained(start).toOpaque())
+      return status == 0 ? thread : nil
+    }
+    for thread in threads {
+      guard let thread else { fatalError("no thread for a simulated CPU") }
+      var end = timespec()
+      clock_gettime(CLOCK_REALTIME, &end)
+      end.tv_sec += patience
+      guard pthread_timedjoin_np(thread, nil, &end) == 0 else {
+        fatalError("a simulated CPU does not get on: CPUs wait for each other, or one is lost")
+      }
+    }
+  }
+}
+
+/// How many seconds CPUs may take, far more than they do: a test must end when it fails, too.
+private let patience = 120
+
+private final class ThreadStart: Sendable {
+  let body: @Sendable () -> Void
+  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+}
