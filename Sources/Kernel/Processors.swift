@@ -118,27 +118,36 @@ struct Processors {
     try? KernelAddressSpace.shared.protect(page, .write)
   }
 
+  /// Halts until all of `expected` run, or none has come for as long as patience lasts. Each CPU
+  /// that comes sends a wake-up; a spinning boot CPU would only take host time away from them.
   private func waitUntilOnline(_ expected: CPUSet) {
+    let patience = options.patienceInMilliseconds * 1_000_000
     var seen = CPUSet.online
-    var lastProgress = MonotonicClock.nanoseconds
-    while seen.intersection(expected) != expected {
-      Processor.pause()
+    var deadline = MonotonicClock.nanoseconds + patience
+    Processor.disableInterrupts()
+    defer { Processor.enableInterrupts() }
+    while true {
       let now = CPUSet.online
+      if now.intersection(expected) == expected { break }
       if now != seen {
         seen = now
-        lastProgress = MonotonicClock.nanoseconds
-      } else if (MonotonicClock.nanoseconds - lastProgress) / 1_000_000
-        > options.patienceInMilliseconds
-      {
+        deadline = MonotonicClock.nanoseconds + patience
+      } else if MonotonicClock.nanoseconds >= deadline {
         Admission.close()
-        seen = CPUSet.online
-        for cpu in expected where !seen.contains(cpu) {
-          Log.error(
-            "CPU \(cpu.index) (hardware id \(hardwareIDs[cpu.index])) did not start within \(options.patienceInMilliseconds) ms; the others run on"
-          )
-        }
-        return
+        reportMissing(expected.subtracting(CPUSet.online))
+        break
       }
+      OneShotTimer.arm(at: deadline)
+      Processor.waitForInterrupt()
+    }
+    OneShotTimer.stop()
+  }
+
+  private func reportMissing(_ missing: CPUSet) {
+    for cpu in missing {
+      Log.error(
+        "CPU \(cpu.index) (hardware id \(hardwareIDs[cpu.index])) did not start within \(options.patienceInMilliseconds) ms; the others run on"
+      )
     }
   }
 

@@ -39,6 +39,8 @@ public func secondaryBoot(_ index: UInt64) {
   let cpu = CPU(index: Int(index))
   Processor.configure(ProcessorBlocks.block(of: cpu))
   guard Admission.admit(cpu) else { Processor.halt() }
+  // The boot CPU waits for this.
+  Processor.send(.wake, to: 0)
   Processor.enableInterrupts()
   CPUWork.serve()
 }

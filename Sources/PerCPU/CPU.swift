@@ -79,6 +79,9 @@ public struct CPUSet: Hashable, Sendable {
     CPUSet(bits: bits & ~(1 << UInt64(cpu.index)))
   }
 
+  /// The set without the CPUs of another one.
+  public func subtracting(_ other: CPUSet) -> CPUSet { CPUSet(bits: bits & ~other.bits) }
+
   public func intersection(_ other: CPUSet) -> CPUSet { CPUSet(bits: bits & other.bits) }
   public func union(_ other: CPUSet) -> CPUSet { CPUSet(bits: bits | other.bits) }
 }
