@@ -47,7 +47,7 @@ let package = Package(
       ],
       swiftSettings: kernel),
     .target(
-      name: "Interrupts", dependencies: ["PerCPU", "Machine", "CMachine"],
+      name: "Interrupts", dependencies: ["Console", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "Heap", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine", "CMachine"],

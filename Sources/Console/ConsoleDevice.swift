@@ -8,28 +8,51 @@ import PerCPU
 /// The channel for the application's standard output is the serial port. The log goes to the debug
 /// console where there is one, else to the serial port too.
 public enum ConsoleDevice {
-  struct Channels {
-    var log = OutputChannel.serial
+  struct LogChannel {
+    var channel = OutputChannel.serial
   }
 
+  /// The serial port as standard output. With interrupts on, since its user may be slow; handlers
+  /// never take it. Taken before `log`.
+  private static let output = SpinLock(true)
   /// Taken with interrupts off: handlers log too.
-  private static let channels = SpinLock(Channels())
+  private static let log = SpinLock(LogChannel())
+
+  /// Whether the log has a channel of its own.
+  private static let isLogApart = Atomic<UInt8>(0)
 
   /// Finds out where the log can go. On the boot CPU, before anything is written.
   public static func configure() {
-    if OutputChannel.hasDebugConsole {
-      channels.withLockAndInterruptsDisabled { $0.log = .debugConsole }
-    }
+    guard OutputChannel.hasDebugConsole else { return }
+    isLogApart.store(1, ordering: .relaxed)
+    log.withLockAndInterruptsDisabled { $0.channel = .debugConsole }
   }
 
-  /// Writes bytes to the application's standard output, whole. Any context.
+  /// Writes bytes to the application's standard output, whole. Not in interrupt handlers.
   public static func writeOutput(_ bytes: UnsafeRawBufferPointer) {
-    channels.withLockAndInterruptsDisabled { _ in OutputChannel.serial.write(bytes) }
+    output.withLock { _ in
+      if isLogApart.load(ordering: .relaxed) != 0 {
+        OutputChannel.serial.write(bytes)
+      } else {
+        log.withLockAndInterruptsDisabled { _ in OutputChannel.serial.write(bytes) }
+      }
+    }
   }
 
   /// Writes bytes to the log channel, whole. Any context.
   public static func writeLog(_ bytes: UnsafeRawBufferPointer) {
-    channels.withLockAndInterruptsDisabled { $0.log.write(bytes) }
+    log.withLockAndInterruptsDisabled { $0.channel.write(bytes) }
+  }
+
+  /// Writes a last record when no CPU is in the middle of a line, and keeps all from writing while
+  /// `end` ends the machine.
+  public static func close(record text: LogMessage, _ end: () -> Never) -> Never {
+    output.withLock { _ in
+      log.withLockAndInterruptsDisabled { _ in
+        recordUnlocked(text)
+        end()
+      }
+    }
   }
 
   /// Writes a line to the log channel. Any context.

@@ -1,4 +1,3 @@
-import CMachine
 import Machine
 import PerCPU
 
@@ -43,7 +42,7 @@ public enum CrossCall {
       context: UnsafeRawPointer
     ) {
       precondition(isDone, "a call is started again before it is done")
-      let others = cpus.subtracting(.current)
+      let others = cpus.intersection(.online).subtracting(CPU.current)
       precondition(others.count <= requests.count, "a call on more CPUs than it has room for")
       completion.pointee = Completion(count: others.count, waiter: .current)
       var index = 0

@@ -1,14 +1,16 @@
 #if hasFeature(Embedded)
 import CMachine
+import Console
 import Machine
 
 /// What each of the kernel's own interrupts means. Interrupts are off.
 @c(apus_handle_interrupt)
 public func handleInterrupt(_ vector: UInt64) {
   switch InterruptVector(rawValue: UInt8(truncatingIfNeeded: vector)) {
-  case .crossCall: CrossCall.handleAll()
+  case .crossCall: Processor.preservingVectorState { CrossCall.handleAll() }
   // The end of a halt is all that these are for: whoever halted looks again at what it waits for.
-  case .wake, .timer, .spurious, nil: break
+  case .wake, .timer, .spurious: break
+  case nil: Log.warning("interrupt \(vector) came, which nobody asked for")
   }
 }
 #endif

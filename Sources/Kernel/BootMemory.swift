@@ -42,7 +42,8 @@ enum BootMemory {
       try map.reserve(
         PhysicalRange(start: ImageLayout.start, end: ImageLayout.end).roundedToPages)
       try reserveHandedOver(&map, startInfo, memory)
-      let trampoline = try carve(&map, byteCount: 4096, from: 0x1000, below: 1 << 20)
+      let trampoline = try carve(
+        &map, byteCount: 4096, from: 0x1000, below: SecondaryProcessors.trampolineLimit)
       let scratch = try carve(&map, byteCount: 4096, from: 0x1000, below: mappedAtStart)
       let end = map.highestUsableEnd.rawValue
       let metadata = try carve(
@@ -101,7 +102,7 @@ enum BootMemory {
     let low = PhysicalRange(start: UInt64(0), end: mappedAtStart)
     map.forEachUsable { FrameAllocator.shared.add($0.intersection(low)) }
     map.forEachUsable { range in
-      let start = Swift.max(range.start.rawValue, mappedAtStart)
+      let start = (Swift.max(range.start.rawValue, mappedAtStart) + 4095) & ~4095
       let high = PhysicalRange(start: start, end: Swift.max(range.end.rawValue & ~4095, start))
       guard !high.isEmpty else { return }
       do throws(FrameAllocatorError) {
@@ -116,7 +117,7 @@ enum BootMemory {
   /// Code may not be written, data not executed, page 0 not touched, device registers not cached.
   ///
   /// The assembly left everything but the pages around the image's code without execution.
-  static func restrictAddressSpace(_ layout: Layout, localAPIC: UInt64) {
+  static func restrictAddressSpace() {
     let largePage = PageTableFormat.span(level: 1)
     let imageEnd = (ImageLayout.end + largePage - 1) & ~(largePage - 1)
     do throws(FrameAllocatorError) {
@@ -131,7 +132,7 @@ enum BootMemory {
         PhysicalRange(start: ImageLayout.constantsEnd, end: imageEnd), .write)
       try KernelAddressSpace.shared.unmap(
         PhysicalRange(start: ImageLayout.bootStackGuard, byteCount: 4096))
-      let registers = localAPIC & ~(largePage - 1)
+      let registers = Processor.interruptControllerAddress & ~(largePage - 1)
       try KernelAddressSpace.shared.mapPhysical(
         PhysicalRange(start: registers, byteCount: largePage), [.write, .device])
     } catch {

@@ -24,6 +24,7 @@ public enum CPUWork {
   /// The caller's own CPU, if it is in the set, does its part at once; while it waits for the
   /// others it does whatever else it is asked. With interrupts on only.
   public static func run(on cpus: CPUSet, _ body: @Sendable (CPU) -> Void) {
+    precondition(Processor.interruptsAreEnabled, "work is handed out with interrupts off")
     let cpus = cpus.intersection(.online)
     let others = cpus.subtracting(.current)
     withoutActuallyEscaping(body) { body in
@@ -40,6 +41,8 @@ public enum CPUWork {
               { context, cpu in
                 context.assumingMemoryBound(to: (@Sendable (CPU) -> Void).self)
                   .pointee(CPU(index: cpu))
+                // Before the work counts as done: the machine may end then.
+                ConsoleDevice.flushOutput()
               }, context: UnsafeRawPointer(pointer), completion: completion))
           if mailboxes.pointer(for: cpu).pointee.post(request) { wake(cpu) }
           index += 1
@@ -61,9 +64,11 @@ public enum CPUWork {
   /// Whatever makes `isDone` true must be followed by an interrupt on this CPU.
   public static func wait(until isDone: () -> Bool) {
     let own = mailboxes.current
+    precondition(Processor.interruptsAreEnabled, "waiting with interrupts off would never end")
     while true {
-      own.pointee.doAll(as: .current, wake: wake)
+      // An incomplete line goes out before others' work prints, and before a halt.
       ConsoleDevice.flushOutput()
+      own.pointee.doAll(as: .current, wake: wake)
       if isDone() { return }
       // Checked again with interrupts off: a wake-up between the check and the halt is then
       // pending, and ends the halt at once.

@@ -25,6 +25,9 @@ public enum InitialFiles {
       StartUpFailure.stop("\(error)")
     }
     guard !module.range.isEmpty else { return }
+    guard module.range.end.rawValue <= BootMemory.mappedAtStart else {
+      StartUpFailure.stop("the files lie above 4 GiB: give the machine less memory")
+    }
     let bytes = UnsafeRawBufferPointer(
       start: PhysicalMemoryWindow.pointer(to: module.range.start.rawValue),
       count: Int(module.range.byteCount))

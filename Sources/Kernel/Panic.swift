@@ -45,8 +45,9 @@ enum Panic {
   }
 
   /// Reports a trap that nobody handles.
-  static func report(_ frame: TrapFrame) -> Never {
-    begin()
+  static func report(_ trapped: UnsafeMutablePointer<apus_trap_frame>) -> Never {
+    begin { stop(trapped) }
+    let frame = TrapFrame(trapped)
     write(summary(of: frame))
     if frame.isRuntimeCheck {
       write(
@@ -67,7 +68,7 @@ enum Panic {
 
   /// Reports that memory ran out where nothing can be done about it.
   static func outOfMemory(_ byteCount: UInt64, free: UInt64, total: UInt64) -> Never {
-    begin()
+    begin { Processor.halt() }
     write(
       "out of memory: an allocation of \(byteCount) bytes failed with \(free / 1024) of \(total / 1024) KiB free; give the machine more (apus run --memory)"
     )
@@ -77,7 +78,7 @@ enum Panic {
 
   /// Stops the other CPUs; only one CPU comes out of this. Another one that comes here ends in
   /// `giveWay`, to be stopped like the rest.
-  private static func begin(giveWay: () -> Never = { Processor.halt() }) {
+  private static func begin(giveWay: () -> Never) {
     Processor.disableInterrupts()
     let own = UInt32(CPU.current.index) + 1
     let result = reporter.compareExchange(
@@ -114,6 +115,9 @@ enum Panic {
   private static func summary(of frame: TrapFrame) -> LogMessage {
     var line: LogMessage = "panic on CPU \(CPU.current.index): \(frame.name)"
     guard let access = frame.memoryAccess else { return line }
+    let isOverflow = KernelAddressSpace.isStackRegion(access.address)
+    // A double fault leaves no word of what was accessed, unless a page fault was on the way.
+    if frame.isDoubleFault && !isOverflow { return line }
     let verb: StaticString =
       switch access.kind {
       case .read: "read of"
@@ -121,7 +125,7 @@ enum Panic {
       case .execute: "execution at"
       }
     line.append(", \(verb) \(hex: access.address)" as LogMessage)
-    if KernelAddressSpace.isStackRegion(access.address) {
+    if isOverflow {
       line.append(": stack overflow")
     } else if access.address < 4096 {
       line.append(": null pointer")
@@ -134,18 +138,33 @@ enum Panic {
   }
 
   private static func writeRegisters(_ frame: TrapFrame) {
-    var line: LogMessage = " "
-    var onLine = 0
-    frame.forEachRegister { name, value in
-      if onLine == 4 {
-        write(line)
-        line = " "
-        onLine = 0
-      }
-      line.append(" \(name) \(hex: value)" as LogMessage)
-      onLine += 1
+    var line = RegisterLine()
+    frame.forEachRegister { name, value in line.append(name, value) }
+    line.end()
+  }
+
+  /// Registers, four on a line. Its steps are functions of their own, because the compiler would
+  /// unroll them and need more stack than a trap has.
+  private struct RegisterLine {
+    private var text: LogMessage = " "
+    private var count = 0
+
+    @inline(never)
+    mutating func append(_ name: StaticString, _ value: UInt64) {
+      if count == 4 { end() }
+      text.append(byte: 0x20)
+      text.append(name)
+      text.append(byte: 0x20)
+      text.append(hex: value)
+      count += 1
     }
-    write(line)
+
+    @inline(never)
+    mutating func end() {
+      Panic.write(text)
+      text = " "
+      count = 0
+    }
   }
 
   private static func writeOthers() {
@@ -160,14 +179,15 @@ enum Panic {
     }
   }
 
-  private static func write(_ line: LogMessage) { ConsoleDevice.writeLogUnlocked(line: line) }
+  @inline(never)
+  fileprivate static func write(_ line: LogMessage) { ConsoleDevice.writeLogUnlocked(line: line) }
 }
 
 /// Every exception and NMI arrives here, on the CPU where it happened.
 @c(apus_handle_exception)
 public func handleException(_ frame: UnsafeMutablePointer<apus_trap_frame>) {
   let trap = TrapFrame(frame)
-  guard trap.isStopRequest else { Panic.report(trap) }
+  guard trap.isStopRequest else { Panic.report(frame) }
   // A report that is being written needs no other.
   if Panic.isReportedHere { return }
   if Panic.isUnderWay { Panic.stop(frame) }

@@ -1,7 +1,6 @@
 #if hasFeature(Embedded)
 import ACPI
 import Boot
-import CMachine
 import Console
 import Interrupts
 import Machine
@@ -13,12 +12,15 @@ import VirtualMemory
 struct Processors {
   /// Hardware ids by index, the boot CPU first; in memory that is never freed.
   private let hardwareIDs: UnsafeMutablePointer<UInt32>
-  /// How many there are, and how many more than the kernel supports.
+  /// How many there are, and how many more that are left off.
   private(set) var count = 1
-  private(set) var surplus = 0
+  private let leftOff: Int
+
+  /// How many CPUs the firmware lists.
+  var foundCount: Int { count + leftOff }
 
   /// Bytes of the stacks for traps that may come when the stack in use is bad.
-  private static let trapStackSize: UInt64 = 8192
+  private static let trapStackSize: UInt64 = 16384
 
   private let options: BootOptions
 
@@ -48,7 +50,7 @@ struct Processors {
     hardwareIDs = ids
     self.options = options
     self.count = count
-    self.surplus = surplus
+    leftOff = surplus + unreachable
     Processor.setHardwareIDs(ids)
     if let failure = topology.madtFailure { Log.debug("no CPUs from the MADT: \(failure)") }
     if let failure = topology.mpTableFailure {
@@ -65,10 +67,8 @@ struct Processors {
   }
 
   /// Makes room for what each CPU has of its own and brings the boot CPU to the common state.
-  func configureBootCPU(_ topology: CPUTopology, _ layout: BootMemory.Layout) {
-    let table = Self.zeroedPages(byteCount: 4096)
-    Processor.prepareInterrupts(
-      controllerAddress: topology.localAPICAddress, table: UInt(bitPattern: table))
+  func configureBootCPU() {
+    Processor.prepareInterrupts()
     var storage = Self.zeroedPages(
       byteCount: CrossCall.byteCount(for: count) + CPUWork.byteCount(for: count)
         + StopState.byteCount(for: count) + ConsoleDevice.bufferByteCount(for: count))
@@ -109,13 +109,13 @@ struct Processors {
       prepared += 1
       expected.insert(CPU(index: index))
     }
-    // The page is executable only while CPUs start in it.
-    let page = PhysicalRange(start: layout.trampoline, byteCount: 4096)
-    try? KernelAddressSpace.shared.protect(page, [.write, .execute])
-    SecondaryProcessors.start(
-      UnsafeMutableBufferPointer(start: entries, count: prepared), trampoline: layout.trampoline)
+    let trampoline = SecondaryProcessors.prepare(
+      UnsafeMutableBufferPointer(start: entries, count: prepared), at: layout.trampoline)
+    // The page stays executable, and no longer writable: a CPU that comes late still finds it.
+    try? KernelAddressSpace.shared.protect(
+      PhysicalRange(start: layout.trampoline, byteCount: 4096), .execute)
+    trampoline.start()
     waitUntilOnline(expected)
-    try? KernelAddressSpace.shared.protect(page, .write)
   }
 
   /// Halts until all of `expected` run, or none has come for as long as patience lasts. Each CPU

@@ -63,14 +63,14 @@ public enum Program {
     return String(decoding: decoded, as: UTF8.self)
   }
 
-  /// Runs `main` and ends the machine with its result.
-  static func run() -> Never {
+  /// Runs `main` and ends the machine with its result. `found` CPUs are in the firmware's tables.
+  static func run(found: UInt64) -> Never {
     let online = CPUSet.online.count
     Log.info(
       "\(online) CPUs, \(Processor.interruptControllerName), \(FrameAllocator.shared.freeFrameCount * 4) KiB of memory free"
     )
     ConsoleDevice.record(
-      "booted cpus=\(online) found=\(CPU.count) microseconds=\(MonotonicClock.nanoseconds / 1000)"
+      "booted cpus=\(online) found=\(found) microseconds=\(MonotonicClock.nanoseconds / 1000)"
     )
     InstructionMark.pass(InstructionMark.main)
     exit(status: apus_call_main())
@@ -80,8 +80,9 @@ public enum Program {
   public static func exit(status: Int32) -> Never {
     InstructionMark.pass(InstructionMark.exit)
     ConsoleDevice.flushOutput()
-    ConsoleDevice.record("exit \(UInt8(truncatingIfNeeded: status))")
-    PowerControl.powerOff(code: PowerOffCode.exit)
+    ConsoleDevice.close(record: "exit \(UInt8(truncatingIfNeeded: status))") {
+      PowerControl.powerOff(code: PowerOffCode.exit)
+    }
   }
 }
 

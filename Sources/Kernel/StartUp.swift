@@ -50,9 +50,9 @@ public func boot(_ startInfoAddress: UInt64) {
   default: break
   }
   let topology = CPUTopology.discover(root: root, in: memory)
-  BootMemory.restrictAddressSpace(layout, localAPIC: topology.localAPICAddress)
+  BootMemory.restrictAddressSpace()
   let processors = Processors(topology, options, memory)
-  processors.configureBootCPU(topology, layout)
+  processors.configureBootCPU()
 
   let calibration = Processor.calibrateClock(scratch: layout.scratchPage)
   Log.info(
@@ -63,7 +63,8 @@ public func boot(_ startInfoAddress: UInt64) {
 
   guard let stack = try? KernelAddressSpace.shared.makeStack(byteCount: layout.mainStackSize)
   else { StartUpFailure.stop("too little memory for the application's stack: give it more") }
-  Processor.enterStack(top: stack.top, { _ in Program.run() }, argument: 0)
+  Processor.enterStack(
+    top: stack.top, { Program.run(found: $0) }, argument: UInt64(processors.foundCount))
 }
 
 /// Ends the machine when it cannot even start.

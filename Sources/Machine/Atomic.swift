@@ -12,7 +12,7 @@ import Synchronization
 /// `Synchronization.Atomic`, so that on the host a scheduler of simulated CPUs can see every
 /// operation. Orderings are those of the C++ memory model and must be constants.
 public struct Atomic<Value: AtomicRepresentable>: ~Copyable {
-  public let storage: Synchronization.Atomic<Value>
+  @usableFromInline let storage: Synchronization.Atomic<Value>
 
   /// Creates an atomic value; nobody else may see it before this returns.
   @_transparent
@@ -22,7 +22,7 @@ public struct Atomic<Value: AtomicRepresentable>: ~Copyable {
 }
 
 // Sound because every access is an atomic operation on the storage.
-extension Atomic: @unchecked Sendable {}
+extension Atomic: @unchecked Sendable where Value: Sendable {}
 
 extension Atomic where Value.AtomicRepresentation == UInt8.AtomicRepresentation {
   /// Reads the value.

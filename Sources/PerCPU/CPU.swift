@@ -45,7 +45,7 @@ public struct CPUSet: Hashable, Sendable {
 
   /// Adds a CPU to those that run. Release pairs with the acquire in `online`: whoever sees the
   /// CPU there sees it set up.
-  public static func markOnline(_ cpu: CPU) {
+  package static func markOnline(_ cpu: CPU) {
     var seen = onlineBits.load(ordering: .relaxed)
     while true {
       let result = onlineBits.compareExchange(

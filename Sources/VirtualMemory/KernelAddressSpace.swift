@@ -24,8 +24,9 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
 
   /// Where stacks are: far above any physical memory, below the top bits that Swift uses.
   private static let stackRegion: UInt64 = 0x1000_0000_0000
-  /// What is left unmapped below each stack: more than any function's frame.
-  private static let stackGap: UInt64 = 64 << 10
+  /// What is left unmapped below each stack: no compiler probes stacks, so a function's frame
+  /// should not be larger.
+  private static let stackGap: UInt64 = 1 << 20
 
   /// Takes over the tables in use, at physical address `root`.
   public func adopt(root: UInt64) { self.root.store(root, ordering: .relaxed) }
@@ -92,7 +93,7 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
   /// Whether a word can be read at `address`. Without the lock: for reports of a machine that has
   /// come to a halt.
   public func isMapped(_ address: UInt) -> Bool {
-    table.lookUp(UInt64(address)).entry.isPresent
+    address < 1 << 47 && table.lookUp(UInt64(address)).entry.isPresent
   }
 
   /// Whether `address` lies where the stacks are: a fault there is an overflow into the gap

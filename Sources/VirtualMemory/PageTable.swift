@@ -84,8 +84,10 @@ struct PageTable {
     let slots = entries + PageTableFormat.index(of: start, level: level)
     if level == 0 {
       let count = Int((end - start) / span)
+      // What was not there cannot be remembered (volume 3, 4.10.2.3).
+      let wasPresent = UnsafeBufferPointer(start: slots, count: count).contains { $0.isPresent }
       mapping.write(to: slots, count: count, address: start, level: 0)
-      forget(from: start, count: count, span: span)
+      if wasPresent { forget(from: start, count: count, span: span) }
       return
     }
     var address = start
@@ -96,8 +98,9 @@ struct PageTable {
       if !slot.pointee.isPresent && mapping.leavesHoles {
         // Nothing to do in all of what this entry covers.
       } else if !leadsOn && level <= largestLevel && next &- address == span {
+        let wasPresent = slot.pointee.isPresent
         mapping.write(to: slot, count: 1, address: address, level: level)
-        AddressTranslation.forget(address)
+        if wasPresent { AddressTranslation.forget(address) }
       } else {
         if !leadsOn { slot.pointee = try makeTable(splitting: slot.pointee, level: level) }
         try set(

@@ -92,13 +92,31 @@ APUS_INLINE struct apus_cpuid apus_cpuid(uint32_t leaf, uint32_t subleaf) {
   return r;
 }
 
+// The registers that applications use and the kernel does not: 512 bytes, 16-byte aligned.
+APUS_INLINE void apus_save_vectors(void *area) {
+  __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+}
+APUS_INLINE void apus_restore_vectors(const void *area) {
+  __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+}
+// Floating point as the ABI has it at the start of a program: all exceptions masked.
+APUS_INLINE void apus_reset_vectors(void) {
+  const uint32_t mxcsr = 0x1F80;
+  __asm__ volatile("fninit; ldmxcsr %0" : : "m"(mxcsr));
+}
+
 // ---- Time and waiting ----
 
 APUS_INLINE uint64_t apus_rdtsc(void) {
   uint32_t low, high;
-  __asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
+  // The fence keeps it behind earlier loads: whoever has seen a time sees no earlier one.
+  __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
   return ((uint64_t)high << 32) | low;
 }
+// What a WRMSR to the local APIC needs before it, which is not serialising in x2APIC mode
+// (10.12.3): everything written before is visible to the CPU that is told.
+APUS_INLINE void apus_fence_before_wrmsr(void) { __asm__ volatile("mfence; lfence" ::: "memory"); }
+
 APUS_INLINE void apus_pause(void) { __asm__ volatile("pause" ::: "memory"); }
 
 APUS_INLINE uint64_t apus_read_flags(void) {
@@ -161,7 +179,8 @@ struct apus_trap_frame {
 extern const uint64_t apus_trap_stubs[256];
 extern uint8_t apus_trampoline_start[], apus_trampoline_end[];
 extern uint8_t apus_marks[];
-extern uint8_t apus_boot_stack_guard[], apus_boot_block[];
+extern uint8_t apus_boot_stack_guard[], apus_boot_block[],
+    apus_interrupt_table[];
 
 // Set in the copy of the trampoline, see trampoline.S.
 struct apus_trampoline_parameters {
@@ -171,7 +190,7 @@ struct apus_trampoline_parameters {
   uint32_t cr0, cr3, cr4, efer;
 } __attribute__((packed));
 extern uint8_t apus_trampoline_parameters[];
-extern uint64_t apus_boot_gdt[4];
+extern uint64_t apus_boot_gdt[3];
 
 // The secondary CPUs that are being started. `count` entries from `entries` on.
 struct apus_secondary {
@@ -195,6 +214,7 @@ APUS_INLINE uint64_t apus_trampoline_parameters_offset(void) {
   return (uint64_t)(apus_trampoline_parameters - apus_trampoline_start);
 }
 APUS_INLINE uint64_t apus_boot_gdt_address(void) { return (uint64_t)apus_boot_gdt; }
+APUS_INLINE uint64_t apus_interrupt_table_address(void) { return (uint64_t)apus_interrupt_table; }
 APUS_INLINE uint64_t apus_boot_block_address(void) { return (uint64_t)apus_boot_block; }
 APUS_INLINE uint64_t apus_boot_stack_guard_address(void) {
   return (uint64_t)apus_boot_stack_guard;

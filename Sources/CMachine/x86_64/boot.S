@@ -162,9 +162,8 @@ apus_boot_gdt:
   .quad 0
   .quad 0x00AF9A000000FFFF       // 0x08: 64-bit code
   .quad 0x00CF92000000FFFF       // 0x10: data
-  .quad 0x00CF9A000000FFFF       // 0x18: 32-bit code
 boot_gdt_register:
-  .word 31
+  .word 23
   .quad apus_boot_gdt
 .align 8
 .globl apus_secondaries
@@ -185,6 +184,11 @@ boot_pointers:
   .skip 4096
 boot_directories:
   .skip 4096 * 4
+// The interrupt descriptor table, the same one for all CPUs.
+.align 4096
+.globl apus_interrupt_table
+apus_interrupt_table:
+  .skip 4096
 // The page below the stack is unmapped as soon as Swift has refined the table.
 .globl apus_boot_stack_guard, apus_boot_stack_top
 apus_boot_stack_guard:

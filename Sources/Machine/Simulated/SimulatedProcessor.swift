@@ -31,5 +31,8 @@ public enum Processor {
 
   /// The same: a simulated CPU has no interrupt of its own to wait for.
   public static func waitForInterrupt() { apus_pause() }
+
+  /// Runs code of the application within a simulated interrupt.
+  public static func preservingVectorState(_ body: () -> Void) { body() }
 }
 #endif

@@ -33,16 +33,21 @@ public enum MonotonicClock {
     let product = nanoseconds.multipliedFullWidth(by: frequency.load(ordering: .relaxed))
     guard product.high < 1_000_000_000 else { return .max }
     let ticks = UInt64(1_000_000_000).dividingFullWidth(product).quotient
-    return start.load(ordering: .relaxed) &+ ticks
+    let (sum, overflow) = start.load(ordering: .relaxed).addingReportingOverflow(ticks)
+    return overflow ? .max : sum
   }
 }
 
 /// This CPU's timer: one interrupt at one moment.
 public enum OneShotTimer {
+  // Written once by the boot CPU before any other runs.
   private static let frequency = Atomic<UInt64>(1_000_000_000)
+  /// The timer compares with the time-stamp counter instead of counting down.
+  private static let hasDeadline = Atomic<UInt8>(0)
 
   static func setFrequency(_ hertz: UInt64) {
     frequency.store(Swift.max(hertz, 1), ordering: .relaxed)
+    hasDeadline.store(ProcessorFeatures.hasTSCDeadline ? 1 : 0, ordering: .relaxed)
   }
 
   private static let masked: UInt32 = 1 << 16
@@ -52,10 +57,10 @@ public enum OneShotTimer {
   /// place of any asked for before. It may come early when the deadline is further off than the
   /// timer can count: whoever waits looks at the clock and asks again.
   public static func arm(at deadline: UInt64) {
-    if ProcessorFeatures.hasTSCDeadline {
+    if hasDeadline.load(ordering: .relaxed) != 0 {
       LocalAPIC.write(.timer, deadlineMode | UInt32(InterruptVector.timer.rawValue))
       // In xAPIC mode the two writes are not ordered without a fence (volume 3, 11.5.4.1).
-      memoryFence(ordering: .sequentiallyConsistent)
+      apus_fence_before_wrmsr()
       apus_wrmsr(ModelSpecificRegister.tscDeadline, MonotonicClock.timestamp(at: deadline))
       return
     }

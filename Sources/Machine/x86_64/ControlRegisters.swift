@@ -20,6 +20,7 @@ enum ControlRegisters {
   /// are on so that a page marked "user" by mistake can never be used.
   static func configure() {
     apus_write_cr0(cr0)
+    apus_reset_vectors()
     apus_write_cr4(cr4Base | ProcessorFeatures.protectionsInCR4)
     apus_wrmsr(ModelSpecificRegister.efer, apus_rdmsr(ModelSpecificRegister.efer) | efer)
   }

@@ -57,32 +57,31 @@ public struct ProcessorBlock {
 
 /// The table that names a stub for each of the 256 vectors, the same one on every CPU.
 enum InterruptDescriptorTable {
-  /// Where the table stands: set once by the boot CPU before any other runs.
-  private static let address = Atomic<UInt64>(0)
-
-  /// Interrupt stack table indices, see `ProcessorBlock`.
-  static func stackIndex(of vector: UInt64) -> UInt64 {
-    switch vector {
-    case 8: 1
-    case 2, 18: 2  // a machine check, like an NMI, may come anywhere
-    default: 0
-    }
+  private static var entries: UnsafeMutablePointer<UInt64>? {
+    UnsafeMutablePointer(bitPattern: UInt(apus_interrupt_table_address()))
   }
 
-  /// Fills the table at `address` (4096 bytes).
-  static func install(at address: UInt) {
-    guard let entries = UnsafeMutablePointer<UInt64>(bitPattern: address) else { return }
-    for vector in UInt64(0)..<256 {
-      let stub = apus_trap_stub(vector)
+  /// Fills the table, on the boot CPU. All traps use the stack that they find.
+  static func fill() {
+    guard let entries else { return }
+    for vector in 0..<256 {
+      let stub = apus_trap_stub(UInt64(vector))
       // Present 64-bit interrupt gate (volume 3, 6.14.1): interrupts are off in the handler.
-      entries[Int(vector) * 2] =
-        stub & 0xFFFF | 0x08 << 16 | stackIndex(of: vector) << 32 | 0x8E << 40
-        | (stub >> 16 & 0xFFFF) << 48
-      entries[Int(vector) * 2 + 1] = stub >> 32
+      entries[vector * 2] = stub & 0xFFFF | 0x08 << 16 | 0x8E << 40 | (stub >> 16 & 0xFFFF) << 48
+      entries[vector * 2 + 1] = stub >> 32
     }
-    self.address.store(UInt64(address), ordering: .relaxed)
   }
 
-  static func load() { apus_lidt(address.load(ordering: .relaxed), 4095) }
+  /// Gives the traps that may come when the stack is bad the stacks of the CPU's own: see
+  /// `ProcessorBlock` for the two. A double fault and a machine check never return, so they can
+  /// share one; an NMI does.
+  static func useStacks() {
+    guard let entries else { return }
+    entries[2 * 2] |= 2 << 32
+    entries[8 * 2] |= 1 << 32
+    entries[18 * 2] |= 1 << 32
+  }
+
+  static func load() { apus_lidt(apus_interrupt_table_address(), 4095) }
 }
 #endif

@@ -11,8 +11,6 @@ public enum ProcessorFeatures {
   static var hasX2APIC: Bool { apus_cpuid(1, 0).ecx & (1 << 21) != 0 }
   static var hasTSCDeadline: Bool { apus_cpuid(1, 0).ecx & (1 << 24) != 0 }
   static var hasRandom: Bool { apus_cpuid(1, 0).ecx & (1 << 30) != 0 }
-  static var hasXSAVE: Bool { apus_cpuid(1, 0).ecx & (1 << 26) != 0 }
-  static var hasPageAttributeTable: Bool { apus_cpuid(1, 0).edx & (1 << 16) != 0 }
 
   /// SMEP, SMAP and UMIP as bits of CR4, those that this CPU has.
   static var protectionsInCR4: UInt64 {

@@ -6,10 +6,8 @@ import CMachine
 enum LocalAPIC {
   /// Register offsets of the memory-mapped form; a register's MSR is 0x800 + offset / 16.
   enum Register: UInt32 {
-    case id = 0x20
     case endOfInterrupt = 0xB0
     case spuriousVector = 0xF0
-    case errorStatus = 0x280
     case command = 0x300
     case commandHigh = 0x310
     case timer = 0x320
@@ -32,8 +30,13 @@ enum LocalAPIC {
   /// A line's delivery as an NMI (volume 3, 11.5.1).
   private static let nonMaskableLine: UInt32 = 0x400
 
-  /// Chooses the mode, on the boot CPU. `physicalBase` is what the firmware's tables say.
-  static func choose(physicalBase: UInt64) {
+  /// Where the registers are, by the CPU's own word: the firmware's tables may err.
+  static var physicalBase: UInt64 {
+    apus_rdmsr(ModelSpecificRegister.apicBase) & 0x000F_FFFF_FFFF_F000
+  }
+
+  /// Chooses the mode, on the boot CPU.
+  static func choose() {
     base.store(ProcessorFeatures.hasX2APIC ? 0 : physicalBase, ordering: .relaxed)
   }
 
@@ -75,6 +78,17 @@ enum LocalAPIC {
     }
   }
 
+  /// Whether an interrupt with this vector is being handled (in-service register, 8 x 32 bits).
+  static func isInService(_ vector: UInt8) -> Bool {
+    let offset = UInt32(vector / 32) * 0x10 + 0x100
+    let base = base.load(ordering: .relaxed)
+    let word =
+      base != 0
+      ? apus_mmio_read32(base + UInt64(offset))
+      : UInt32(truncatingIfNeeded: apus_rdmsr(ModelSpecificRegister.x2APIC + offset >> 4))
+    return word & 1 << UInt32(vector % 32) != 0
+  }
+
   @inline(__always)
   static func endInterrupt() { write(.endOfInterrupt, 0) }
 
@@ -91,15 +105,17 @@ enum LocalAPIC {
   static func send(_ delivery: Delivery, vector: UInt8, to apicID: UInt32) {
     let command = delivery.rawValue | UInt32(vector)
     if isX2APIC {
-      // WRMSR to the command register is not serialising (volume 3, 11.12.3): what the receiver
-      // is to see must have left the store buffer.
-      memoryFence(ordering: .sequentiallyConsistent)
+      apus_fence_before_wrmsr()
       apus_wrmsr(
         ModelSpecificRegister.x2APIC + Register.command.rawValue >> 4,
         UInt64(apicID) << 32 | UInt64(command))
       return
     }
-    while read(.command) & 0x1000 != 0 { Processor.pause() }
+    // Bounded: a command that stays pending must not silence a panic.
+    for _ in 0..<1_000_000 {
+      if read(.command) & 0x1000 == 0 { break }
+      Processor.pause()
+    }
     write(.commandHigh, apicID << 24)
     write(.command, command)
   }

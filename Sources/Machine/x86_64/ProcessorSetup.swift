@@ -8,10 +8,12 @@ extension Processor {
   private static let hardwareIDs = Atomic<UInt64>(0)
 
   /// The first thing on the boot CPU: time starts, this is CPU 0, legacy interrupts are masked,
-  /// text can leave.
+  /// text can leave, and a fault is reported.
   public static func prepareMachine() {
     apus_wrmsr(ModelSpecificRegister.gsBase, apus_boot_block_address())
     MonotonicClock.startCounting()
+    InterruptDescriptorTable.fill()
+    InterruptDescriptorTable.load()
     LegacyInterruptController.mask()
     OutputChannel.configure()
   }
@@ -25,11 +27,15 @@ extension Processor {
     hardwareID < 255 || ProcessorFeatures.hasX2APIC
   }
 
-  /// Chooses how interrupts are sent and fills the interrupt table (4096 bytes at `table`).
-  public static func prepareInterrupts(controllerAddress: UInt64, table: UInt) {
-    InterruptDescriptorTable.install(at: table)
-    LocalAPIC.choose(physicalBase: controllerAddress)
+  /// Chooses how interrupts are sent, and gives the traps that want one a stack of their own: from
+  /// now on every CPU that takes traps must have been through `configure`.
+  public static func prepareInterrupts() {
+    InterruptDescriptorTable.useStacks()
+    LocalAPIC.choose()
   }
+
+  /// Where the registers of the interrupt controllers are.
+  public static var interruptControllerAddress: UInt64 { LocalAPIC.physicalBase }
 
   /// The mode of the interrupt controllers, for the log.
   public static var interruptControllerName: StaticString {

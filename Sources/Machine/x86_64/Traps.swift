@@ -18,6 +18,9 @@ public struct TrapFrame {
   /// A request of another CPU to stop, see `Processor.stopOthers`.
   public var isStopRequest: Bool { vector == 2 }
 
+  /// A fault in the handling of a fault: most often the stack is gone.
+  public var isDoubleFault: Bool { vector == 8 }
+
   /// The exception's name (volume 3, table 6-1).
   public var name: StaticString {
     switch vector {
@@ -102,10 +105,10 @@ public func trap(_ frame: UnsafeMutablePointer<apus_trap_frame>) {
   let vector = frame.pointee.vector
   if vector < 32 {
     apus_handle_exception(frame)
-  } else if let interrupt = InterruptVector(rawValue: UInt8(truncatingIfNeeded: vector)) {
-    // A spurious interrupt must not be acknowledged (volume 3, 11.9).
-    guard interrupt != .spurious else { return }
-    LocalAPIC.endInterrupt()
+  } else if vector != InterruptVector.spurious.rawValue {
+    // A spurious interrupt must not be acknowledged (volume 3, 11.9), nor one that did not come by
+    // way of the local APIC: that would acknowledge another.
+    if LocalAPIC.isInService(UInt8(truncatingIfNeeded: vector)) { LocalAPIC.endInterrupt() }
     apus_handle_interrupt(vector)
   }
 }
