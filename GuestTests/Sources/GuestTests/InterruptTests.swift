@@ -4,6 +4,16 @@ import GuestTesting
 
 /// Interrupts between CPUs, and what they leave alone.
 enum InterruptTests {
+  /// Uses many vector registers.
+  @inline(never)
+  static func spoil(_ seed: Double) {
+    var values = SIMD8<Double>(repeating: seed)
+    for step in 1..<8 { values = values * Double(step) + SIMD8(repeating: 0.5) }
+    spoiled.store(UInt64(values.sum().magnitude), ordering: .relaxed)
+  }
+
+  static let spoiled = Atomic<UInt64>(0)
+
   static var suite: TestSuite {
     TestSuite(
       name: "Interrupts",
@@ -48,7 +58,7 @@ enum InterruptTests {
           CPUSet.online.run { cpu in
             if cpu.index == 0 {
               while running.load(ordering: .acquiring) > 0 {
-                CPUSet.online.interrupt { _ in }
+                CPUSet.online.interrupt { cpu in spoil(Double(cpu.index)) }
               }
             } else {
               for round in 0..<20 {
@@ -65,6 +75,10 @@ enum InterruptTests {
             CPUSet.online.run { _ in _ = count.wrappingAdd(1, ordering: .relaxed) }
           }
           t.expect(count.load(ordering: .relaxed), equals: 500 * CPU.count)
+        },
+        Test("work with interrupts off is refused", dies: "invalid opcode") {
+          probe_disable_interrupts()
+          CPUSet.online.run { _ in }
         },
         Test("work may hand out work", minimumCPUs: 2) { t in
           let count = Atomic<Int>(0)
