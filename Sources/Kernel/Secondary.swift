@@ -1,6 +1,5 @@
 #if hasFeature(Embedded)
 import CMachine
-import Locking
 import Machine
 import PerCPU
 
@@ -15,22 +14,6 @@ enum ProcessorBlocks {
     ProcessorBlock(
       at: UInt(StopState.all.pointer(for: cpu).pointee.block.load(ordering: .acquiring)))
   }
-}
-
-/// Who may still join the CPUs that run. Once the boot CPU has stopped waiting the number of CPUs
-/// is constant: whoever comes later stays off.
-enum Admission {
-  private static let isOpen = SpinLock(true)
-
-  /// Adds a CPU to those that run; false when it is too late.
-  static func admit(_ cpu: CPU) -> Bool {
-    isOpen.withLock { isOpen in
-      if isOpen { CPUSet.markOnline(cpu) }
-      return isOpen
-    }
-  }
-
-  static func close() { isOpen.withLock { $0 = false } }
 }
 
 /// The first Swift code on a secondary CPU: the same set-up as the boot CPU had, then work.

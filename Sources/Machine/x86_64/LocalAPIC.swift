@@ -120,15 +120,4 @@ enum LocalAPIC {
     write(.command, command)
   }
 }
-
-/// The vectors that the kernel uses. 0 to 31 are the CPU's exceptions, 32 to 47 stay free for a
-/// legacy controller that was not masked in time.
-public enum InterruptVector: UInt8 {
-  case timer = 0x40
-  /// Run the functions in this CPU's mailbox, see `CrossCall`.
-  case crossCall = 0x41
-  /// End a halt; what there is to do is found by looking.
-  case wake = 0x42
-  case spurious = 0xFF
-}
 #endif
