@@ -22,12 +22,14 @@ public enum FileSystemError: Error, CustomStringConvertible {
 public enum FileSystem {
   /// A file or directory as a listing shows it.
   public struct Entry {
+    /// What an entry can be.
     public enum Kind { case file, directory, symbolicLink, other }
 
     /// The last part of the path.
     public let name: String
     /// The whole path, from `/` on.
     public let path: String
+    /// What it is.
     public let kind: Kind
     /// Bytes in it; 0 for a directory.
     public let size: Int

@@ -26,14 +26,19 @@ public enum Log {
     set { level.store(newValue.rawValue, ordering: .relaxed) }
   }
 
+  /// Something failed that the user must know of.
   @inline(__always)
   public static func error(_ message: @autoclosure () -> LogMessage) { log(.error, message) }
+  /// Something is not as it should be, and the machine runs on.
   @inline(__always)
   public static func warning(_ message: @autoclosure () -> LogMessage) { log(.warning, message) }
+  /// Something unusual that is no fault.
   @inline(__always)
   public static func notice(_ message: @autoclosure () -> LogMessage) { log(.notice, message) }
+  /// What the machine is doing.
   @inline(__always)
   public static func info(_ message: @autoclosure () -> LogMessage) { log(.info, message) }
+  /// What only who looks for a fault wants to know.
   @inline(__always)
   public static func debug(_ message: @autoclosure () -> LogMessage) { log(.debug, message) }
 

@@ -15,7 +15,9 @@ public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Se
   /// An empty line.
   public init() {}
 
+  /// A line of constant text.
   public init(stringLiteral value: StaticString) { append(value) }
+  /// A line with values in it.
   public init(stringInterpolation: StringInterpolation) { self = stringInterpolation.message }
 
   /// Adds one byte.
@@ -32,16 +34,19 @@ public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Se
     count += 1
   }
 
+  /// Adds text that is part of the image.
   @inline(never)
   public mutating func append(_ text: StaticString) {
     text.withUTF8Buffer { for byte in $0 { append(byte: byte) } }
   }
 
+  /// Adds text.
   @inline(never)
   public mutating func append(_ text: String) {
     for byte in text.utf8 { append(byte: byte) }
   }
 
+  /// Adds text, for errors that write themselves.
   public mutating func write(_ string: String) { append(string) }
 
   /// Adds another line's text.
@@ -83,14 +88,20 @@ public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Se
     }
   }
 
+  /// Composes the line piece by piece.
   public struct StringInterpolation: StringInterpolationProtocol {
     var message = LogMessage()
 
+    /// Starts with an empty line; there is nothing to reserve.
     public init(literalCapacity: Int, interpolationCount: Int) {}
 
+    /// Adds the text between two values.
     public mutating func appendLiteral(_ literal: StaticString) { message.append(literal) }
+    /// Text that is part of the image.
     public mutating func appendInterpolation(_ text: StaticString) { message.append(text) }
+    /// Text.
     public mutating func appendInterpolation(_ text: String) { message.append(text) }
+    /// Another line's text.
     public mutating func appendInterpolation(_ text: LogMessage) { message.append(text) }
 
     /// An error or whatever else can write itself.

@@ -57,7 +57,8 @@ public struct Heap: ~Copyable, Sendable {
     return pointer
   }
 
-  /// Gives a block back. To give back what was not allocated is a fatal error.
+  /// Gives a block back. A pointer into a page that the heap does not own is a fatal error; a small
+  /// block that is given back twice is not noticed.
   public func free(_ pointer: UnsafeMutableRawPointer) {
     let address = PhysicalAddress(PhysicalMemoryWindow.address(of: pointer) & ~4095)
     guard let record = FrameAllocator.shared.record(of: address) else { return }

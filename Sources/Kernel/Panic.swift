@@ -22,7 +22,7 @@ struct StopState: ~Copyable {
 }
 
 /// The end of the machine after something that must not happen: one CPU stops the others, says
-/// what it knows of all, and powers off. Uses neither locks nor heap.
+/// what it knows of all, and powers off. Reports use neither locks nor heap.
 enum Panic {
   /// The CPU that reports, plus one; 0 while there is none.
   private static let reporter = Atomic<UInt32>(0)

@@ -5,6 +5,7 @@ import Machine
 /// Index 0 is the CPU that booted; the others follow in the order of the firmware's tables. The
 /// hardware's own ids may have gaps, these do not, unless a CPU did not start.
 public struct CPU: Hashable, Sendable {
+  /// Dense, from 0 on.
   public let index: Int
 
   /// Names the CPU with this index.
@@ -56,6 +57,7 @@ public struct CPUSet: Hashable, Sendable {
     }
   }
 
+  /// Whether no CPU is in the set.
   @inline(__always)
   public var isEmpty: Bool { bits == 0 }
 
@@ -64,12 +66,15 @@ public struct CPUSet: Hashable, Sendable {
 
   var highestIndex: Int { UInt64.bitWidth - 1 - bits.leadingZeroBitCount }
 
+  /// Whether a CPU is in the set.
   @inline(__always)
   public func contains(_ cpu: CPU) -> Bool { bits & 1 << UInt64(cpu.index) != 0 }
 
+  /// Adds a CPU.
   @inline(__always)
   public mutating func insert(_ cpu: CPU) { bits |= 1 << UInt64(cpu.index) }
 
+  /// Takes a CPU out.
   @inline(__always)
   public mutating func remove(_ cpu: CPU) { bits &= ~(1 << UInt64(cpu.index)) }
 
@@ -82,7 +87,9 @@ public struct CPUSet: Hashable, Sendable {
   /// The set without the CPUs of another one.
   public func subtracting(_ other: CPUSet) -> CPUSet { CPUSet(bits: bits & ~other.bits) }
 
+  /// The CPUs that are in both sets.
   public func intersection(_ other: CPUSet) -> CPUSet { CPUSet(bits: bits & other.bits) }
+  /// The CPUs that are in at least one of the sets.
   public func union(_ other: CPUSet) -> CPUSet { CPUSet(bits: bits | other.bits) }
 }
 
@@ -91,6 +98,7 @@ extension CPUSet: Sequence {
   public struct Iterator: IteratorProtocol {
     @usableFromInline var rest: UInt64
 
+    /// The next CPU.
     @inline(__always)
     public mutating func next() -> CPU? {
       guard rest != 0 else { return nil }
@@ -99,6 +107,7 @@ extension CPUSet: Sequence {
     }
   }
 
+  /// Iterates from the lowest index up.
   @inline(__always)
   public func makeIterator() -> Iterator { Iterator(rest: bits) }
 }

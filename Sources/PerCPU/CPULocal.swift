@@ -8,6 +8,7 @@ public struct CPULocal<Value: ~Copyable>: ~Copyable {
   // Written once by the boot CPU before any other runs.
   private let base = Atomic<UInt64>(0)
 
+  /// Values that do not exist yet.
   public init() {}
 
   /// Bytes from one CPU's value to the next: whole pairs of lines, because CPUs fetch lines in

@@ -6,10 +6,12 @@ public struct Request {
   var next: UnsafeMutablePointer<Request>?
   /// What to run, with `context`, on which CPU.
   public let function: @convention(c) (_ context: UnsafeRawPointer, _ cpu: Int) -> Void
+  /// What `function` is given; it must live until the request is done.
   public let context: UnsafeRawPointer
   /// Where to say that it is done.
   public let completion: UnsafePointer<Completion>
 
+  /// A request in no mailbox.
   public init(
     _ function: @escaping @convention(c) (UnsafeRawPointer, Int) -> Void,
     context: UnsafeRawPointer, completion: UnsafePointer<Completion>
@@ -51,6 +53,7 @@ public struct Completion: ~Copyable {
 public struct Mailbox: ~Copyable, Sendable {
   private let head = Atomic<UInt64>(0)
 
+  /// An empty mailbox.
   public init() {}
 
   /// Puts a request in; returns whether the mailbox was empty, so that its owner has to be told.

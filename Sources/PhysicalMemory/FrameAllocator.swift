@@ -86,7 +86,8 @@ public struct FrameAllocator: ~Copyable, Sendable {
     let start = Int(address.rawValue / Self.frameSize)
     state.withLock { state in
       precondition(
-        state.bitmap?.allAre(free: false, from: start, count: count) == true,
+        start + count <= state.bitmap?.frameCount ?? 0
+          && state.bitmap?.allAre(free: false, from: start, count: count) == true,
         "frames are freed that are free already")
       state.bitmap?.set(free: true, from: start, count: count)
       state.freeCount += count

@@ -62,7 +62,9 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
 
   /// Memory for a stack: `top` is the address to start at.
   public struct Stack: Sendable {
+    /// The lowest address; below it nothing is mapped.
     public let bottom: UInt
+    /// The address to start at.
     public let top: UInt
   }
 

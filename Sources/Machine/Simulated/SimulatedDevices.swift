@@ -13,6 +13,7 @@ extension Processor {
 
 /// The host's monotonic clock.
 public enum MonotonicClock {
+  /// Nanoseconds since the first reading.
   public static var nanoseconds: UInt64 {
     // The start first: it is taken when it is first asked for, and time may not run backwards.
     let start = Self.start
@@ -25,7 +26,9 @@ public enum MonotonicClock {
 
 /// The timer of a simulated CPU: whoever waits polls, so there is nothing to arm.
 public enum OneShotTimer {
+  /// Nothing: whoever waits looks at the clock.
   public static func arm(at deadline: UInt64) {}
+  /// Nothing.
   public static func stop() {}
 }
 
@@ -34,8 +37,10 @@ public enum OutputChannel: Sendable {
   case serial
   case debugConsole
 
+  /// There is none on the host.
   public static var hasDebugConsole: Bool { false }
 
+  /// Writes bytes to standard output.
   public func write(_ bytes: UnsafeRawBufferPointer) {
     for byte in bytes { print(Character(UnicodeScalar(byte)), terminator: "") }
   }
@@ -43,7 +48,9 @@ public enum OutputChannel: Sendable {
 
 /// The address translation of the simulated CPU: it keeps nothing.
 public enum AddressTranslation {
+  /// Nothing: the simulated CPU remembers no translation.
   public static func forget(_ address: UInt64) {}
+  /// Nothing, for the same reason.
   public static func forgetAll() {}
 }
 #endif

@@ -9,6 +9,7 @@ public struct ClockCalibration {
     /// Nothing told: 1 GHz is assumed, and times are not to be trusted.
     case none
 
+    /// What the log calls it.
     public var name: StaticString {
       switch self {
       case .kvmClock: "kvm-clock"
@@ -20,8 +21,11 @@ public struct ClockCalibration {
     }
   }
 
+  /// Ticks of the time-stamp counter per second.
   public var timestampFrequency: UInt64
+  /// Counts of the local APIC's timer per second.
   public var timerFrequency: UInt64
+  /// Where the rates come from.
   public var source: Source
 
   /// Finds both rates in under 1 ms. The local APIC of this CPU must be on. `scratch` is a page

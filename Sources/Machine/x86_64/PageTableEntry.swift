@@ -1,10 +1,14 @@
 #if arch(x86_64)
 /// What a page may be used for.
 public struct PagePermissions: OptionSet, Sendable {
+  /// One bit each.
   public let rawValue: UInt8
+  /// From bits.
   public init(rawValue: UInt8) { self.rawValue = rawValue }
 
+  /// The page may be written.
   public static let write = PagePermissions(rawValue: 1)
+  /// The page holds code.
   public static let execute = PagePermissions(rawValue: 2)
   /// Device registers: no caching.
   public static let device = PagePermissions(rawValue: 4)
@@ -12,10 +16,13 @@ public struct PagePermissions: OptionSet, Sendable {
 
 /// One entry of a page table (volume 3, 4.5), pure arithmetic.
 public struct PageTableEntry: Equatable, Sendable {
+  /// The entry as the MMU reads it.
   public var rawValue: UInt64
 
+  /// From what the MMU reads.
   public init(rawValue: UInt64) { self.rawValue = rawValue }
 
+  /// Leads nowhere.
   public static let empty = PageTableEntry(rawValue: 0)
 
   private static let addressMask: UInt64 = 0x000F_FFFF_FFFF_F000
@@ -42,6 +49,7 @@ public struct PageTableEntry: Equatable, Sendable {
     if level > 0 { rawValue |= Self.large }
   }
 
+  /// Whether the entry leads somewhere.
   public var isPresent: Bool { rawValue & Self.present != 0 }
 
   /// Whether a present entry at `level` maps a page instead of leading to a table.
@@ -50,6 +58,7 @@ public struct PageTableEntry: Equatable, Sendable {
   /// The page or table that a present entry points to.
   public var address: UInt64 { rawValue & Self.addressMask }
 
+  /// What a page that the entry maps may be used for.
   public var permissions: PagePermissions {
     var result: PagePermissions = []
     if rawValue & Self.writable != 0 { result.insert(.write) }
@@ -63,6 +72,7 @@ public struct PageTableEntry: Equatable, Sendable {
 public enum PageTableFormat {
   /// Level of the root; level 0 holds entries of 4 KiB pages.
   public static let rootLevel = 3
+  /// Entries in a table.
   public static let entryCount = 512
   /// The highest level at which an entry may map a page: 1 is 2 MiB.
   public static let largestPageLevel = 1

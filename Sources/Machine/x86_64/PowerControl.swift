@@ -15,6 +15,7 @@ public enum PowerControl {
     sleepValue.store(value, ordering: .relaxed)
   }
 
+  /// The same for a register in memory.
   public static func setSleepRegister(address: UInt64, value: UInt8) {
     sleepAddress.store(address, ordering: .relaxed)
     sleepValue.store(value, ordering: .relaxed)

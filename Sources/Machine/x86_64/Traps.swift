@@ -9,10 +9,15 @@ public struct TrapFrame {
   /// Wraps what `apus_handle_exception` was given.
   public init(_ frame: UnsafeMutablePointer<apus_trap_frame>) { self.frame = frame }
 
+  /// Where the CPU was.
   public var instructionPointer: UInt { UInt(frame.pointee.rip) }
+  /// The start of the chain of frames.
   public var framePointer: UInt { UInt(frame.pointee.rbp) }
+  /// The top of the stack.
   public var stackPointer: UInt { UInt(frame.pointee.rsp) }
+  /// What the CPU says of the exception, or 0.
   public var errorCode: UInt64 { frame.pointee.error_code }
+  /// The exception's number.
   public var vector: UInt64 { frame.pointee.vector }
 
   /// A request of another CPU to stop, see `Processor.stopOthers`.
@@ -51,8 +56,11 @@ public struct TrapFrame {
 
   /// The memory access that a page fault, or a double fault on the way to one, stumbled over.
   public struct MemoryAccess {
+    /// What was tried.
     public enum Kind { case read, write, execute }
+    /// Where it was tried.
     public let address: UInt
+    /// What was tried there.
     public let kind: Kind
     /// The page is there, but not for this kind of access.
     public let isProtectionViolation: Bool
