@@ -19,6 +19,7 @@ struct Apus: ParsableCommand {
 
   /// Parses and runs; an error is one line that says what to do next.
   static func main() {
+    StandardError.requireStandardDescriptors()
     do {
       var command = try parseAsRoot(
         RunCommand.completingPort(of: CommandLine.arguments.dropFirst()))

@@ -14,7 +14,7 @@ struct ImageTarget {
   init(_ path: String, options: BuildOptions, building: Bool, verbose: Bool) throws {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
-      throw CommandFailure("\(path) does not exist: give a package's directory or an image")
+      throw CommandFailure("there is no '\(path)': give a package's directory or an image")
     }
     guard isDirectory.boolValue else {
       self.path = path

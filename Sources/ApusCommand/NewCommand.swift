@@ -11,6 +11,8 @@ struct NewCommand: ParsableCommand {
         apus new hello
         apus new hello --kernel ../apus
         apus new hello --kernel https://example.org/apus.git
+
+      Exit status: 0; 1 if the package cannot be made; 64 for a wrong flag.
       """)
 
   @Option(

@@ -23,7 +23,8 @@ struct RunCommand: ParsableCommand {
         1        the package does not build
         64       a flag or argument is wrong
         124      the time given by --timeout was over
-        125      the virtual machine could not be started, or the guest reset itself
+        125      the virtual machine could not be started, the guest reset itself, or its output
+                 could not be written
         127      QEMU is missing
         134      the kernel panicked
         137      the guest ran out of memory
@@ -106,6 +107,8 @@ struct RunCommand: ParsableCommand {
     if let timeout, !(timeout > 0 && timeout < 1e6) {
       throw ValidationError("--timeout \(timeout): give a number of seconds above 0")
     }
+    if image.isEmpty { throw ValidationError("the image's path is empty") }
+    if rootfs?.isEmpty == true { throw ValidationError("--rootfs: give a directory") }
     if gdb == 0 { throw ValidationError("--gdb 0: give a port from 1 to 65535") }
     let onlyTCG = instructionClock ? "--icount" : json ? "--json" : nil
     if machine.accel == .kvm, let onlyTCG {
@@ -118,7 +121,7 @@ struct RunCommand: ParsableCommand {
 
   private static func environmentVariable(_ text: String) throws -> EnvironmentVariable {
     guard let variable = EnvironmentVariable(text) else {
-      throw ValidationError("--env \(text): write NAME=VALUE, the name of letters, digits and '_'")
+      throw ValidationError("write NAME=VALUE, the name of letters, digits and '_'")
     }
     return variable
   }
@@ -164,6 +167,7 @@ struct RunCommand: ParsableCommand {
       try RunReport(configuration, choice, outcome, run).print()
     }
     if let line = explanation(outcome) { StandardError.complain(line) }
+    if let reason = run.failure { throw CommandFailure("cannot write the output: \(reason)") }
     throw ExitCode(outcome.exitStatus)
   }
 
@@ -202,6 +206,10 @@ struct RunCommand: ParsableCommand {
   private func show(_ configuration: VirtualMachineConfiguration) throws {
     var configuration = configuration
     if let rootfs {
+      var isDirectory: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: rootfs, isDirectory: &isDirectory),
+        isDirectory.boolValue
+      else { throw CommandFailure("--rootfs: \(rootfs) is no directory") }
       let archive = "\(URL(fileURLWithPath: rootfs).standardizedFileURL.path).cpio"
       configuration.initrd = archive
       let words = [rootfs, archive].map(ShellQuoting.quote)
@@ -227,6 +235,8 @@ struct RunCommand: ParsableCommand {
         + "; --timeout raises the bound"
     case .reset:
       "the guest reset itself without a report; --gdb lets a debugger watch"
+    case .qemuFailed(let message) where message.contains("guest memory"):
+      "QEMU failed: \(message); give less than \(machine.memory) with --memory"
     case .qemuFailed(let message):
       "QEMU failed: \(message)"
     }

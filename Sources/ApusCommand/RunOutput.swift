@@ -12,6 +12,9 @@ final class RunOutput {
   private let standardOutput = OutputQueue(descriptor: STDOUT_FILENO)
   private let standardError = OutputQueue(descriptor: STDERR_FILENO)
 
+  /// Why output of the application is lost, if it is.
+  var failure: String? { standardOutput.failure }
+
   init(json: Bool) { self.json = json }
 
   /// What the run is to hand over to whom.

@@ -7,6 +7,15 @@ enum StandardError {
   static let hasColours =
     isatty(STDERR_FILENO) == 1 && getenv("NO_COLOR") == nil && getenv("TERM") != nil
 
+  /// Opens those of the descriptors 0, 1 and 2 that the command was started without, so that no
+  /// other file gets their numbers and what is meant for the user.
+  static func requireStandardDescriptors() {
+    for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+      // The lowest free number is taken, and all below are open.
+      _ = open("/dev/null", O_RDWR)
+    }
+  }
+
   /// Writes an error of one line.
   static func complain(_ message: String) {
     write("\(coloured("apus:", .red)) \(message)\n")

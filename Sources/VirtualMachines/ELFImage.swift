@@ -53,7 +53,7 @@ public struct ELFImage: Sendable {
   /// Reads an image and requires that it can be booted.
   public init(path: String) throws(ReadingError) {
     let bytes: [UInt8]
-    do { bytes = try File.read(path) } catch {
+    do { bytes = try File.read(path, ifBeginningWith: Self.magic) } catch {
       throw .cannotRead(path: path, reason: error.description)
     }
     try self.init(bytes: bytes, path: path)
@@ -63,7 +63,7 @@ public struct ELFImage: Sendable {
   /// Reads an image from its bytes; `path` is for messages.
   public init(bytes: [UInt8], path: String) throws(ReadingError) {
     let reader = ByteReader(bytes: bytes)
-    guard bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46]) else { throw .notELF(path: path) }
+    guard bytes.starts(with: Self.magic) else { throw .notELF(path: path) }
     guard bytes.count > 5, bytes[4] == 2, bytes[5] == 1, reader.uint16(18) == Self.machineX86 else {
       throw .notX86(path: path)
     }
@@ -98,6 +98,7 @@ public struct ELFImage: Sendable {
     }
   }
 
+  private static let magic: [UInt8] = [0x7f, 0x45, 0x4c, 0x46]
   private static let machineX86: UInt16 = 62
   private static let loaded: UInt32 = 1
   private static let note: UInt32 = 4

@@ -6,6 +6,8 @@ public final class OutputQueue {
   public let descriptor: Int32
   private var bytes: [UInt8] = []
   private var written = 0
+  /// Why bytes could not be written and are lost, in the system's words.
+  public private(set) var failure: String?
 
   public init(descriptor: Int32) { self.descriptor = descriptor }
 
@@ -30,6 +32,7 @@ public final class OutputQueue {
     if size >= 0 {
       written += size
     } else if errno != EINTR && errno != EAGAIN {
+      failure = String(cString: strerror(errno))
       written = bytes.count
     }
     if written == bytes.count {

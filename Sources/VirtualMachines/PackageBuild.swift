@@ -28,7 +28,8 @@ public struct PackageBuild: Sendable {
       case .swiftMissing: "swift is not on the PATH; install Swift \(requiredSwift)"
       case .wrongSwift(let version):
         "this is \(version), but Apus needs Swift \(requiredSwift); put that first on the PATH"
-      case .notDescribed(let output): "the package cannot be read:\n\(output)"
+      case .notDescribed(let output):
+        "the package cannot be read:\n\(output.trimmingCharacters(in: .newlines))"
       case .noExecutable(let path):
         "the package in \(path) has no executable product: add an .executableTarget"
       case .severalExecutables(let names):
@@ -36,7 +37,8 @@ public struct PackageBuild: Sendable {
           + names.joined(separator: ", ")
       case .unknownProduct(let name, let known):
         "the package has no executable product \(name); it has: \(known.joined(separator: ", "))"
-      case .failed(let output): "the package does not build:\n\(output)"
+      case .failed(let output):
+        "the package does not build:\n\(output.trimmingCharacters(in: .newlines))"
       case .noImage(let path): "the build left no image at \(path)"
       case .interrupted(let signal): "interrupted by signal \(signal)"
       case .system(let message): message

@@ -89,6 +89,7 @@ import Testing
   @Test(arguments: [
     ["run", "--cpus", "0", "x"], ["run", "--memory", "5Q", "x"], ["run", "--frob", "x"], ["run"],
     ["frob"], ["run", "--gdb=x", "x"], ["run", "--timeout", "0", "x"], ["run", "--env", "=", "x"],
+    ["run", ""], ["run", "--rootfs", "", "x"],
     ["run", "--machine", "vax", "x"], ["run", "--accel", "kvm", "--icount", "x"],
   ])
   func wrongUsageIsOneLine(_ arguments: [String]) throws {
@@ -98,6 +99,35 @@ import Testing
     #expect(Self.text(output) == "")
     let lines = Self.text(errors).split(separator: "\n")
     #expect(lines.count == 1 && lines[0].hasPrefix("apus: ") && lines[0].contains("--help"))
+  }
+
+  @Test(arguments: [0, 1, 2])
+  func aClosedDescriptorIsNoTrap(_ descriptor: Int) throws {
+    let qemu = try FalseQEMU(#"echo a; printf 'log\n\001exit 5\n' >&3; exit 1"#)
+    let script = "exec \"$0\" run --accel tcg \"$1\" \(descriptor)>&-"
+    let shell = Process()
+    shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+    shell.arguments = ["-c", script, Self.apus.path, qemu.image]
+    shell.environment = ["PATH": "\(qemu.directory.base):/usr/bin:/bin"]
+    try shell.run()
+    shell.waitUntilExit()
+    #expect(shell.terminationStatus == 5)
+  }
+
+  @Test func lostOutputIsAnError() throws {
+    let qemu = try FalseQEMU(#"echo a; printf '\001exit 0\n' >&3; exit 1"#)
+    let shell = Process()
+    shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+    shell.arguments = [
+      "-c", "exec \"$0\" run --accel tcg \"$1\" >/dev/full", Self.apus.path, qemu.image,
+    ]
+    shell.environment = ["PATH": "\(qemu.directory.base):/usr/bin:/bin"]
+    let errors = Pipe()
+    shell.standardError = errors
+    try shell.run()
+    shell.waitUntilExit()
+    #expect(shell.terminationStatus == 125)
+    #expect(Self.text(errors).hasPrefix("apus: cannot write the output: "))
   }
 
   @Test(arguments: [["--help"], ["run", "--help"], ["build", "--help"], ["new", "--help"]])

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import VirtualMachines
@@ -71,6 +72,27 @@ enum SampleELF {
     #expect(throws: ELFImage.ReadingError.notX86(path: "p")) {
       try ELFImage(bytes: bytes, path: "p")
     }
+  }
+
+  @Test func whatIsNoFileIsRefusedAtOnce() throws {
+    let directory = try VirtualMachines.TemporaryDirectory()
+    defer { directory.remove() }
+    let pipe = directory.path("pipe")
+    #expect(mkfifo(pipe, 0o600) == 0)
+    for path in [pipe, "/dev/zero", directory.base] {
+      #expect(
+        throws: ELFImage.ReadingError.cannotRead(path: path, reason: "it is no regular file")
+      ) { try ELFImage(path: path) }
+    }
+  }
+
+  @Test func ofALargeFileThatIsNoImageLittleIsRead() throws {
+    let directory = try VirtualMachines.TemporaryDirectory()
+    defer { directory.remove() }
+    let path = directory.path("disk")
+    try Data("disk".utf8).write(to: URL(fileURLWithPath: path))
+    #expect(truncate(path, 1 << 40) == 0)
+    #expect(throws: ELFImage.ReadingError.notELF(path: path)) { try ELFImage(path: path) }
   }
 
   @Test func everyTruncationIsSafe() {
