@@ -11,7 +11,7 @@ struct BuildCommand: ParsableCommand {
 
       Examples:
         apus build hello
-        apus build --configuration debug --verbose hello
+        apus build --verbose hello
         apus build --product server my-services
 
       Exit status: 0; 1 if the package does not build; 64 for a wrong flag; 127 without Swift.

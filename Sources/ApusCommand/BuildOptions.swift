@@ -2,15 +2,10 @@ import ArgumentParser
 import Foundation
 import VirtualMachines
 
-extension PackageBuild.Configuration: ExpressibleByArgument {}
-
 /// The flags that say how a package becomes an image.
 struct BuildOptions: ParsableArguments {
   @Option(help: .init("The executable to be built, when the package has several.", valueName: "p"))
   var product: String?
-
-  @Option(name: .shortAndLong, help: "How the compiler is to work.")
-  var configuration = PackageBuild.Configuration.release
 
   @Option(
     help: .init(
@@ -26,7 +21,6 @@ struct BuildOptions: ParsableArguments {
     do throws(PackageBuild.Failure) {
       var build = try PackageBuild(package: package, kernel: kernel, scratchPath: scratchPath)
       build.product = product
-      build.configuration = configuration
       build.verbose = verbose
       build.handlesSignals = true
       return build

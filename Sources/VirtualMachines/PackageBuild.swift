@@ -2,10 +2,9 @@ import Foundation
 
 /// Builds the image of a package by `swift build` and the kernel's Swift SDK.
 public struct PackageBuild: Sendable {
-  /// How the compiler is to work.
-  public enum Configuration: String, CaseIterable, Sendable {
-    case release, debug
-  }
+  /// Images are built for release only. Without optimisation globals are initialised when they are
+  /// first used, by code that spins without a pause and may not run in an interrupt.
+  private static let configuration = "release"
 
   /// Why there is no image.
   public enum Failure: Error, Equatable, CustomStringConvertible {
@@ -66,7 +65,6 @@ public struct PackageBuild: Sendable {
   public var package: String
   /// The product to be built, or `nil` for the package's only executable.
   public var product: String?
-  public var configuration = Configuration.release
   /// Where SwiftPM keeps what it makes.
   public var scratchPath: String
   /// Whether SwiftPM's output goes to the user as it comes.
@@ -94,7 +92,7 @@ public struct PackageBuild: Sendable {
 
   /// The path that the image of a product has after a build.
   public func imagePath(product: String) -> String {
-    "\(scratchPath)/\(Self.triple)/\(configuration.rawValue)/\(product)"
+    "\(scratchPath)/\(Self.triple)/\(Self.configuration)/\(product)"
   }
 
   /// The arguments of `swift` that build a product.
@@ -104,7 +102,7 @@ public struct PackageBuild: Sendable {
   func arguments(product: String) -> [String] {
     [
       "build", "--swift-sdks-path", kernel.sdks, "--swift-sdk", Self.sdk,
-      "-c", configuration.rawValue, "--product", product, "--package-path", package,
+      "-c", Self.configuration, "--product", product, "--package-path", package,
       "--scratch-path", scratchPath, "--disable-build-manifest-caching",
     ]
   }

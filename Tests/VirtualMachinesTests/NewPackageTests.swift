@@ -107,14 +107,13 @@ import Testing
     #expect(
       inside.imagePath(product: "A")
         == "\(clone)/.build-images/x86_64-unknown-none-elf/release/A")
-    var outside = try PackageBuild(package: directory.path("other"), kernel: kernel)
-    outside.configuration = .debug
+    let outside = try PackageBuild(package: directory.path("other"), kernel: kernel)
     #expect(
       outside.imagePath(product: "A")
-        == directory.path("other/.build/x86_64-unknown-none-elf/debug/A"))
+        == directory.path("other/.build/x86_64-unknown-none-elf/release/A"))
     #expect(
       outside.arguments(product: "A") == [
-        "build", "--swift-sdks-path", "\(clone)/SDKs", "--swift-sdk", "apus-x86_64", "-c", "debug",
+        "build", "--swift-sdks-path", "\(clone)/SDKs", "--swift-sdk", "apus-x86_64", "-c", "release",
         "--product", "A", "--package-path", directory.path("other"), "--scratch-path",
         directory.path("other/.build"), "--disable-build-manifest-caching",
       ])
