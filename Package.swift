@@ -86,20 +86,27 @@ let package = Package(
       name: "InstructionCounter",
       linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]),
 
-    .testTarget(name: "BootTests", dependencies: ["Boot"], swiftSettings: warningsAsErrors),
-    .testTarget(
-      name: "ACPITests", dependencies: ["ACPI", "Boot"], swiftSettings: warningsAsErrors),
-    .testTarget(
-      name: "FileSystemTests", dependencies: ["FileSystem", "VirtualMachines"],
+    // What several test targets use.
+    .target(
+      name: "TestSupport", dependencies: ["Boot"], path: "Tests/TestSupport",
       swiftSettings: warningsAsErrors),
     .testTarget(
-      name: "VirtualMachinesTests", dependencies: ["VirtualMachines", "ApusCommand", "PerCPU"],
+      name: "BootTests", dependencies: ["Boot", "TestSupport"], swiftSettings: warningsAsErrors),
+    .testTarget(
+      name: "ACPITests", dependencies: ["ACPI", "Boot", "TestSupport"],
+      swiftSettings: warningsAsErrors),
+    .testTarget(
+      name: "FileSystemTests", dependencies: ["FileSystem", "VirtualMachines", "TestSupport"],
+      swiftSettings: warningsAsErrors),
+    .testTarget(
+      name: "VirtualMachinesTests",
+      dependencies: ["VirtualMachines", "ApusCommand", "PerCPU", "TestSupport"],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "KernelTests",
       dependencies: [
         "Kernel", "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory", "Console", "Locking",
-        "PerCPU", "Machine", "Boot",
+        "PerCPU", "Machine", "Boot", "TestSupport",
       ],
       swiftSettings: warningsAsErrors),
   ]

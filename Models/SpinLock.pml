@@ -8,8 +8,9 @@
  * writes and atomic operations are tried, as sequential consistency has them: the memory orders are
  * the business of ThreadSanitizer.
  *
- * Checked: the lock never has two holders; who comes first is served first; everybody gets the lock,
- * and so no handler waits for the code that it has interrupted; no handler ends with interrupts on.
+ * Checked: the lock never has two holders; who comes first is served first; everybody gets the
+ * lock, and so no handler waits for the code that it has interrupted; no handler ends with
+ * interrupts on.
  *
  * Planted bugs:
  *   TAKE_IN_TWO_STEPS          `next` is read and then written

@@ -4,6 +4,10 @@
 /// A test fails when an expectation does not hold, when it ends its virtual machine, or when it
 /// does not end. A *death test* is the other way round: it must end its virtual machine by a
 /// panic, and runs in one of its own.
+///
+/// A test's full name, `SUITE/TEST`, has at most 120 bytes, of which each other than `A-Z a-z 0-9`
+/// and `_.,:/@+=-` counts as 3. The name and the text that a panic must have are at most 228 bytes
+/// together, counted likewise.
 public struct Test {
   let name: String
   let minimumCPUs: Int

@@ -26,7 +26,7 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
   private static let stackRegion: UInt64 = 0x1000_0000_0000
   /// What is left unmapped below each stack: no compiler probes stacks, so a function's frame
   /// should not be larger.
-  private static let stackGap: UInt64 = 1 << 20
+  static let stackGap: UInt64 = 1 << 20
 
   /// Takes over the tables in use, at physical address `root`.
   public func adopt(root: UInt64) { self.root.store(root, ordering: .relaxed) }

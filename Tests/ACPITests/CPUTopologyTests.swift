@@ -1,4 +1,5 @@
 import Boot
+import TestSupport
 import Testing
 
 @testable import ACPI
@@ -134,7 +135,7 @@ import Testing
 
   /// Random changes of all tables at once, pointers included, never crash the discovery.
   @Test func survivesMutations() {
-    var generator = SeededGenerator(state: 6)
+    var generator = SplitMix64(seed: 6)
     let tables: [[UInt8]] = [
       Tables.rsdp(rsdt: 0xE0080, xsdt: 0xE0100), Tables.rsdt([0xE0200]), Tables.xsdt([0xE0200]),
       Tables.madt([Tables.localAPIC(0), Tables.localAPIC(1), Tables.nonMaskableInterrupt]),

@@ -1,4 +1,5 @@
 import Boot
+import TestSupport
 import Testing
 
 @testable import ACPI

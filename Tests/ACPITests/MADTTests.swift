@@ -1,4 +1,5 @@
 import Boot
+import TestSupport
 import Testing
 
 @testable import ACPI
@@ -84,7 +85,7 @@ import Testing
 
   /// Random changes with a right checksum end in a table or an error, never in a crash.
   @Test func survivesMutations() {
-    var generator = SeededGenerator(state: 4)
+    var generator = SplitMix64(seed: 4)
     let sound = Tables.madt([
       Tables.localAPIC(0), Tables.ioAPIC(3, address: 0xFEC0_0000, base: 24), Tables.x2APIC(9),
       Tables.interruptOverride(0, to: 2, flags: 5), Tables.localAPICAddress(1),

@@ -1,4 +1,5 @@
 import Boot
+import TestSupport
 import Testing
 
 @testable import ACPI
@@ -142,7 +143,7 @@ import Testing
 
   /// Random changes with right checksums end in a table or an error, never in a crash.
   @Test func survivesMutations() {
-    var generator = SeededGenerator(state: 5)
+    var generator = SplitMix64(seed: 5)
     let table = Tables.mpTable([
       Tables.mpProcessor(4, flags: 3), Tables.mpProcessor(9), Tables.mpBus, Tables.mpIOAPIC(2),
     ])

@@ -1,5 +1,6 @@
 import ACPI
 import Boot
+import TestSupport
 import Testing
 
 @Suite struct RootTests {

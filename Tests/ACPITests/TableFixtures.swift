@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Builders of the firmware's tables, with right checksums.
 enum Tables {
   /// A Root System Description Pointer.

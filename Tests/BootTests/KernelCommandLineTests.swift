@@ -1,4 +1,5 @@
 import Boot
+import TestSupport
 import Testing
 
 private let address: UInt64 = 0x20000
@@ -101,7 +102,7 @@ extension KernelCommandLine {
 
   /// Every byte string comes back from its encoding, and random lines never crash.
   @Test func randomLines() throws {
-    var generator = SeededGenerator(state: 3)
+    var generator = SplitMix64(seed: 3)
     let alphabet = Array(" \t%=-az09AF.\u{7f}".utf8) + [0xFF]
     for _ in 0..<20_000 {
       let count = Int.random(in: 0...40, using: &generator)

@@ -1,4 +1,5 @@
 import Boot
+import TestSupport
 import Testing
 
 /// Expects a map's regions to be sorted, disjoint, not empty and merged.
@@ -111,7 +112,7 @@ private func regions(_ map: borrowing MemoryMap) -> [MemoryMap.Region] {
 
   /// Random maps over 64 pages agree with one that keeps a kind for every page.
   @Test func agreesWithAModel() throws {
-    var generator = SeededGenerator(state: 2)
+    var generator = SplitMix64(seed: 2)
     for _ in 0..<2000 {
       var map = MemoryMap()
       var model = [MemoryMap.Kind?](repeating: nil, count: 64)

@@ -1,4 +1,5 @@
 import Boot
+import TestSupport
 import Testing
 
 @Suite struct MemoryWindowTests {
@@ -50,7 +51,7 @@ import Testing
 
   /// The search of a window finds what the search of every other reader finds.
   @Test func searchAgreesWithTheDefault() {
-    var generator = SeededGenerator(state: 9)
+    var generator = SplitMix64(seed: 9)
     var found = 0
     for _ in 0..<5000 {
       let base = UInt64.random(in: 0x100...0x120, using: &generator)

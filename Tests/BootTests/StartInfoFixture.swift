@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Builds a start info with its lists, as a loader leaves them in memory.
 struct StartInfoFixture {
   var magic: UInt32 = 0x336e_c578

@@ -1,4 +1,5 @@
 import Boot
+import TestSupport
 import Testing
 
 @Suite struct StartInfoTests {
@@ -113,7 +114,7 @@ import Testing
 
   /// Random changes of a sound start info end in a value or an error, never in a crash.
   @Test func survivesMutations() {
-    var generator = SeededGenerator(state: 1)
+    var generator = SplitMix64(seed: 1)
     var fixture = StartInfoFixture()
     fixture.modules = [(0x100_0000, 0x1234)]
     fixture.memoryMap = [(0, 0x9fc00, 1), (0x10_0000, 0x3f0_0000, 1), (0xfffc_0000, 0x4_0000, 2)]

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import FileSystem
@@ -147,7 +148,7 @@ private func changed(
 
   /// Random changes end in a tree or an error, never in a crash.
   @Test func survivesMutations() {
-    var generator = SeededGenerator(state: 7)
+    var generator = SplitMix64(seed: 7)
     var link = ArchiveFixture.file("hard", "")
     link.linkCount = 2
     link.inode = 7

@@ -1,4 +1,5 @@
 import FileSystem
+import TestSupport
 import Testing
 
 /// Hands the tree of the entries to `body`, while the archive is in place.
@@ -134,7 +135,7 @@ extension FileTree {
   }
 
   @Test func aHundredThousandFiles() throws {
-    var generator = SeededGenerator(state: 8)
+    var generator = SplitMix64(seed: 8)
     let entries = (0..<100_000).shuffled(using: &generator).map { index in
       ArchiveFixture.file("dir\(index % 100)/sub\(index % 1000)/file\(index)", "\(index)")
     }

@@ -1,6 +1,7 @@
 import Boot
 import Machine
 import PhysicalMemory
+import TestSupport
 import Testing
 
 /// An allocator of its own with memory from address 0 to `end`, of which some ranges are usable.

@@ -2,6 +2,7 @@ import Boot
 import Locking
 import Machine
 import PhysicalMemory
+import TestSupport
 import Testing
 
 @testable import Heap

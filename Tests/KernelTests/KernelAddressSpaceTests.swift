@@ -50,29 +50,32 @@ extension SimulatedMachine {
       for stack in [first, second] {
         #expect(space.isMapped(stack.bottom) && space.isMapped(stack.top - 1))
         #expect(KernelAddressSpace.isStackRegion(stack.bottom - 1))
-        for distance in stride(from: UInt(1), through: 64 << 10, by: 4096) {
+        for distance in stride(from: UInt(1), through: UInt(KernelAddressSpace.stackGap), by: 4096)
+        {
           #expect(space.isMapped(stack.bottom - distance) == false)
         }
         #expect(permissions(of: UInt64(stack.bottom)) == [.write])
       }
       #expect(first.top - first.bottom == 16384)
       #expect(second.top - second.bottom == 8192)
-      #expect(second.bottom >= first.top + 64 << 10)
+      #expect(second.bottom >= first.top + UInt(KernelAddressSpace.stackGap))
     }
 
     @Test func stacksHaveMemoryOfTheirOwn() throws {
       let space = makeSpace()
       let before = FrameAllocator.shared.freeFrameCount
       var frames: Set<UInt64> = []
+      var tables: Set<UInt> = []
       for _ in 0..<10 {
         let stack = try space.makeStack(byteCount: 12288)
         for address in stride(from: stack.bottom, to: stack.top, by: 4096) {
           frames.insert(PageTable(root: root).lookUp(UInt64(address)).entry.address)
+          tables.insert(address >> 21)
         }
       }
       #expect(frames.count == 30)
-      // And three table pages: all ten are in the same 2 MiB.
-      #expect(before - FrameAllocator.shared.freeFrameCount == 33)
+      // And a table page for each 2 MiB, and the two above them.
+      #expect(before - FrameAllocator.shared.freeFrameCount == 30 + tables.count + 2)
     }
 
     @Test func withoutAnyFrameThereIsNoStack() throws {
@@ -88,14 +91,14 @@ extension SimulatedMachine {
     /// Frames run out while the tables are made: for the first one, or halfway through.
     @Test(arguments: 0...3) func aStackThatCannotBeMappedLeavesNothingBehind(tables: Int) throws {
       let space = makeSpace()
-      // 2 MiB that start 64 KiB above a border of 2 MiB: two tables of small pages, 4 in all.
+      // 2 MiB that do not start at a border of 2 MiB: two tables of small pages, 4 in all.
       let byteCount: UInt64 = 2 << 20
       let address = try SimulatedMachine.withFrames(left: 512 + tables) {
         #expect(throws: FrameAllocatorError.outOfFrames) {
           try space.makeStack(byteCount: byteCount)
         }
         #expect(FrameAllocator.shared.freeFrameCount == 512)
-        return UInt(0x1000_0000_0000 + 64 << 10)
+        return UInt(0x1000_0000_0000 + KernelAddressSpace.stackGap)
       }
       let pages = stride(from: address, to: address + UInt(byteCount), by: 4096)
       #expect(pages.filter { space.isMapped($0) } == [])

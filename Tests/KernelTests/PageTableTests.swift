@@ -1,6 +1,7 @@
 import Boot
 import Machine
 import PhysicalMemory
+import TestSupport
 import Testing
 
 @testable import VirtualMemory

@@ -1,4 +1,5 @@
 import PerCPU
+import TestSupport
 import Testing
 
 @testable import VirtualMachines

@@ -113,8 +113,9 @@ import Testing
         == directory.path("other/.build/x86_64-unknown-none-elf/release/A"))
     #expect(
       outside.arguments(product: "A") == [
-        "build", "--swift-sdks-path", "\(clone)/SDKs", "--swift-sdk", "apus-x86_64", "-c", "release",
-        "--product", "A", "--package-path", directory.path("other"), "--scratch-path",
+        "build", "--swift-sdks-path", "\(clone)/SDKs", "--swift-sdk", "apus-x86_64",
+        "-c", "release", "--product", "A", "--package-path", directory.path("other"),
+        "--scratch-path",
         directory.path("other/.build"), "--disable-build-manifest-caching",
       ])
     #expect(throws: PackageBuild.Failure.noPackage(path: clone + "/none")) {

@@ -3,11 +3,14 @@ import Boot
 /// Physical memory of a test: segments of bytes, with nothing readable in between.
 ///
 /// A read that is not wholly inside of one segment gives nil.
-struct FixtureMemory: PhysicalMemoryReader {
+public struct FixtureMemory: PhysicalMemoryReader {
   private var segments: [(base: UInt64, bytes: [UInt8])] = []
 
+  /// Creates a memory in which nothing is readable.
+  public init() {}
+
   /// Adds bytes, or replaces those that are there.
-  mutating func place(_ bytes: [UInt8], at base: UInt64) {
+  public mutating func place(_ bytes: [UInt8], at base: UInt64) {
     for index in segments.indices {
       let segment = segments[index]
       if base >= segment.base, base - segment.base <= UInt64(segment.bytes.count),
@@ -22,23 +25,25 @@ struct FixtureMemory: PhysicalMemoryReader {
   }
 
   /// Adds `count` zero bytes.
-  mutating func clear(_ count: Int, at base: UInt64) {
+  public mutating func clear(_ count: Int, at base: UInt64) {
     place([UInt8](repeating: 0, count: count), at: base)
   }
 
   /// Changes one byte of one segment.
-  mutating func mutate(segment: Int, offset: Int, _ change: (inout UInt8) -> Void) {
+  public mutating func mutate(segment: Int, offset: Int, _ change: (inout UInt8) -> Void) {
     change(&segments[segment].bytes[offset])
   }
 
   /// Removes the last `count` bytes of a segment.
-  mutating func truncate(segment: Int, by count: Int) {
+  public mutating func truncate(segment: Int, by count: Int) {
     segments[segment].bytes.removeLast(min(count, segments[segment].bytes.count))
   }
 
-  var segmentSizes: [Int] { segments.map(\.bytes.count) }
+  /// The number of bytes of each segment.
+  public var segmentSizes: [Int] { segments.map(\.bytes.count) }
 
-  func load<Value: FixedWidthInteger & BitwiseCopyable>(
+  /// Reads a little-endian number that lies wholly inside of one segment.
+  public func load<Value: FixedWidthInteger & BitwiseCopyable>(
     _ type: Value.Type, at address: UInt64
   ) -> Value? {
     for segment in segments where address >= segment.base {
@@ -56,7 +61,7 @@ struct FixtureMemory: PhysicalMemoryReader {
 
 extension FixtureMemory {
   /// Searches the segments only, since the tests look through the empty memory very often.
-  func firstParagraph(
+  public func firstParagraph(
     matching pattern: UInt64, mask: UInt64, in range: PhysicalRange
   ) -> PhysicalAddress? {
     var first: PhysicalAddress?
@@ -69,38 +74,5 @@ extension FixtureMemory {
       if let found { first = min(first ?? found, found) }
     }
     return first
-  }
-}
-
-extension [UInt8] {
-  /// Appends a number in little-endian order.
-  mutating func append<Value: FixedWidthInteger>(little value: Value) {
-    Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
-  }
-
-  /// Overwrites a number in little-endian order.
-  mutating func put<Value: FixedWidthInteger>(_ value: Value, at offset: Int) {
-    Swift.withUnsafeBytes(of: value.littleEndian) { bytes in
-      for (index, byte) in bytes.enumerated() { self[offset + index] = byte }
-    }
-  }
-
-  /// Sets the byte at `offset` so that the first `count` bytes sum up to 0.
-  mutating func fixChecksum(at offset: Int, count: Int? = nil) {
-    self[offset] = 0
-    self[offset] = 0 &- self[..<(count ?? self.count)].reduce(0, &+)
-  }
-}
-
-/// A generator of pseudo-random numbers that gives the same ones on every run (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-    return value ^ (value >> 31)
   }
 }
