@@ -18,20 +18,22 @@ public enum ConsoleDevice {
   /// Taken with interrupts off: handlers log too.
   private static let log = SpinLock(LogChannel())
 
+  private static let logIsApart = Atomic<UInt8>(0)
+
   /// Whether the log has a channel of its own.
-  private static let isLogApart = Atomic<UInt8>(0)
+  public static var isLogApart: Bool { logIsApart.load(ordering: .relaxed) != 0 }
 
   /// Finds out where the log can go. On the boot CPU, before anything is written.
   public static func configure() {
     guard OutputChannel.hasDebugConsole else { return }
-    isLogApart.store(1, ordering: .relaxed)
+    logIsApart.store(1, ordering: .relaxed)
     log.withLockAndInterruptsDisabled { $0.channel = .debugConsole }
   }
 
   /// Writes bytes to the application's standard output, whole. Not in interrupt handlers.
   public static func writeOutput(_ bytes: UnsafeRawBufferPointer) {
     output.withLock { _ in
-      if isLogApart.load(ordering: .relaxed) != 0 {
+      if isLogApart {
         OutputChannel.serial.write(bytes)
       } else {
         log.withLockAndInterruptsDisabled { _ in OutputChannel.serial.write(bytes) }

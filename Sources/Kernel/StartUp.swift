@@ -43,12 +43,7 @@ public func boot(_ startInfoAddress: UInt64) {
 
   let layout = BootMemory.take(&map, startInfo, memory)
   let root = RootTable.locate(rsdpHint: startInfo.rsdpAddress, in: memory)
-  switch (try? FADT.locate(root: root, in: memory))?.sleepControl {
-  case .port(let port): PowerControl.setSleepRegister(port: port, value: FADT.softOff)
-  case .memory(let address) where address < BootMemory.mappedAtStart:
-    PowerControl.setSleepRegister(address: address, value: FADT.softOff)
-  default: break
-  }
+  if !ConsoleDevice.isLogApart { findSleepRegister(root, memory) }
   let topology = CPUTopology.discover(root: root, in: memory)
   BootMemory.restrictAddressSpace()
   let processors = Processors(topology, options, memory)
@@ -65,5 +60,18 @@ public func boot(_ startInfoAddress: UInt64) {
   else { StartUpFailure.stop("too little memory for the application's stack: give it more") }
   Processor.enterStack(
     top: stack.top, { Program.run(found: $0) }, argument: UInt64(processors.foundCount))
+}
+
+/// Finds out how ACPI switches the machine off. Only for a VMM that was not started by `apus`:
+/// that one shows itself by the debug console, and gives the machine a device to end it.
+private func findSleepRegister(
+  _ root: Result<RootTable, FirmwareTableError>, _ memory: IdentityMappedMemory
+) {
+  switch (try? FADT.locate(root: root, in: memory))?.sleepControl {
+  case .port(let port): PowerControl.setSleepRegister(port: port, value: FADT.softOff)
+  case .memory(let address) where address < BootMemory.mappedAtStart:
+    PowerControl.setSleepRegister(address: address, value: FADT.softOff)
+  default: break
+  }
 }
 #endif
