@@ -19,10 +19,14 @@ struct Processors {
   /// How many CPUs the firmware lists.
   var foundCount: Int { count + leftOff }
 
-  /// Bytes of the stacks for traps that may come when the stack in use is bad.
+  /// Bytes of the stacks for traps that may come when the stack in use is bad, and of the gap below
+  /// them: only code of the kernel runs there, whose frames are small.
   private static let trapStackSize: UInt64 = 16384
+  private static let trapStackGap: UInt64 = 4096
 
   private let options: BootOptions
+  /// The CPUs' `ProcessorBlock`s, one after the other.
+  private let blocks: UnsafeMutableRawPointer
 
   /// Lists the CPUs of the firmware's tables without repetition.
   init(_ topology: CPUTopology, _ options: BootOptions, _ memory: IdentityMappedMemory) {
@@ -48,6 +52,7 @@ struct Processors {
     topology.forEachProcessor(in: memory) { add($0.rawValue) }
     if let id = options.claimedCPU { add(UInt32(truncatingIfNeeded: id)) }
     hardwareIDs = ids
+    blocks = Self.zeroedPages(byteCount: count * Int(ProcessorBlock.size))
     self.options = options
     self.count = count
     leftOff = surplus + unreachable
@@ -80,7 +85,7 @@ struct Processors {
     storage += StopState.byteCount(for: count)
     ConsoleDevice.enableBuffers(in: storage, count: count)
 
-    guard let block = Self.makeBlock(index: 0) else {
+    guard let block = Self.makeBlock(at: blocks, index: 0) else {
       StartUpFailure.stop("too little memory for the boot CPU's stacks: give the machine more")
     }
     ProcessorBlocks.store(block, for: CPU(index: 0))
@@ -97,7 +102,9 @@ struct Processors {
     var expected = CPUSet()
     var prepared = 0
     for index in 1..<count {
-      guard let block = Self.makeBlock(index: index),
+      guard
+        let block = Self.makeBlock(
+          at: blocks + index * Int(ProcessorBlock.size), index: index),
         let stack = try? KernelAddressSpace.shared.makeStack(byteCount: layout.workStackSize)
       else {
         Log.warning("CPU \(index) and those after it are left off: too little memory for stacks")
@@ -151,16 +158,16 @@ struct Processors {
     }
   }
 
-  /// The descriptor tables of a CPU with the stacks that they name.
-  private static func makeBlock(index: Int) -> ProcessorBlock? {
-    guard let frame = try? FrameAllocator.shared.allocate(),
-      let page = PhysicalMemoryWindow.pointer(to: frame.rawValue),
-      let doubleFault = try? KernelAddressSpace.shared.makeStack(byteCount: trapStackSize),
-      let nmi = try? KernelAddressSpace.shared.makeStack(byteCount: trapStackSize)
+  /// The descriptor tables of a CPU, in zeroed memory, with the stacks that they name.
+  private static func makeBlock(at memory: UnsafeMutableRawPointer, index: Int) -> ProcessorBlock? {
+    guard
+      let doubleFault = try? KernelAddressSpace.shared.makeStack(
+        byteCount: trapStackSize, gap: trapStackGap),
+      let nmi = try? KernelAddressSpace.shared.makeStack(
+        byteCount: trapStackSize, gap: trapStackGap)
     else { return nil }
-    page.initializeMemory(as: UInt8.self, repeating: 0, count: Int(ProcessorBlock.size))
     return ProcessorBlock(
-      at: UInt(bitPattern: page), index: index, doubleFaultStackTop: doubleFault.top,
+      at: UInt(bitPattern: memory), index: index, doubleFaultStackTop: doubleFault.top,
       nmiStackTop: nmi.top)
   }
 

@@ -44,8 +44,9 @@ public struct FrameAllocator: ~Copyable, Sendable {
     let words = FrameBitmap.wordCount(for: frames)
     let bitmap = FrameBitmap(
       words: metadata.bindMemory(to: UInt64.self, capacity: words), frameCount: frames)
+    // Not cleared: a record has a meaning once a holder of the frame has written it, and to touch
+    // all of them would cost a host page for each 4 MiB of memory.
     let records = metadata + words * 8
-    records.initializeMemory(as: UInt8.self, repeating: 0, count: frames * 4)
     recordsAddress.store(UInt64(UInt(bitPattern: records)), ordering: .relaxed)
     state.withLock { $0.bitmap = bitmap }
   }

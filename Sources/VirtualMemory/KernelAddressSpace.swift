@@ -24,9 +24,9 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
 
   /// Where stacks are: far above any physical memory, below the top bits that Swift uses.
   private static let stackRegion: UInt64 = 0x1000_0000_0000
-  /// What is left unmapped below each stack: no compiler probes stacks, so a function's frame
-  /// should not be larger.
-  static let stackGap: UInt64 = 1 << 20
+  /// What is left unmapped below a stack: no compiler probes stacks, so a function's frame should
+  /// not be larger.
+  public static let stackGap: UInt64 = 512 << 10
 
   /// Takes over the tables in use, at physical address `root`.
   public func adopt(root: UInt64) { self.root.store(root, ordering: .relaxed) }
@@ -68,13 +68,14 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
     public let top: UInt
   }
 
-  /// Makes a stack of `byteCount` bytes (whole pages) with unmapped pages below
-  /// it. On error nothing stays allocated but page tables, which the next stack uses.
-  public func makeStack(byteCount: UInt64) throws(FrameAllocatorError) -> Stack {
+  /// Makes a stack of `byteCount` bytes with `gap` bytes of nothing below it, both whole pages. On error nothing stays allocated but page tables, which the next stack uses.
+  public func makeStack(
+    byteCount: UInt64, gap: UInt64 = stackGap
+  ) throws(FrameAllocatorError) -> Stack {
     try state.withLock { state throws(FrameAllocatorError) in
       let count = Int(byteCount / FrameAllocator.frameSize)
       let frames = try FrameAllocator.shared.allocate(count: count)
-      let bottom = state.nextStack + Self.stackGap
+      let bottom = state.nextStack + gap
       let top = bottom + byteCount
       do throws(FrameAllocatorError) {
         // Pages of 4 KiB only: the frames need not be aligned to more.

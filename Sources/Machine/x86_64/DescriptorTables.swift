@@ -2,17 +2,17 @@
 import CMachine
 
 /// One CPU's descriptor tables and the block that GS points to; lives in memory that is never
-/// freed, one page per CPU.
+/// freed, on cache lines of its own.
 ///
 /// Layout in bytes: 0 CPU index, 64 GDT (8 entries), 128 TSS (104 bytes).
 public struct ProcessorBlock {
   /// Bytes that a block needs, and its alignment.
-  public static let size: UInt = 4096
+  public static let size: UInt = 256
 
   /// Where the block is.
   public let address: UInt
 
-  /// Makes the block at `address` (zeroed, page aligned) the one of CPU `index`.
+  /// Makes the block at `address` (zeroed, aligned to its size) the one of CPU `index`.
   ///
   /// `doubleFaultStackTop` and `nmiStackTop` are stacks of their own: these two traps may come
   /// when the stack in use is not usable.
