@@ -1,9 +1,11 @@
 import Machine
 
-/// A lock that spins, around the state that it guards; whoever asks first gets it first.
+/// A lock that spins, around the state that it guards.
 ///
-/// A ticket lock: a CPU draws a number and waits until it is served. Modelled in
-/// `Models/SpinLock.pml`.
+/// Not first come, first served: where there are more virtual CPUs than real ones, the CPU whose
+/// turn it is may not be running, and all others would wait for the host to run it. But who comes
+/// while others wait lets them try first, so that a CPU that takes the lock in a loop starves
+/// nobody. Modelled in `Models/SpinLock.pml`.
 ///
 /// Nothing may sleep or wait for another CPU while it is held. State that an interrupt handler
 /// also uses must be taken with `withLockAndInterruptsDisabled` everywhere outside the handler, or
@@ -11,9 +13,9 @@ import Machine
 ///
 /// In Linux terms `withLock` is `raw_spin_lock` and the other one `raw_spin_lock_irqsave`.
 public struct SpinLock<State: ~Copyable>: ~Copyable {
-  /// The next number to be drawn, and the one that is served.
-  @usableFromInline let next = Atomic<UInt32>(0)
-  @usableFromInline let serving = Atomic<UInt32>(0)
+  @usableFromInline let isLocked = Atomic<UInt32>(0)
+  /// How many CPUs wait.
+  @usableFromInline let waiting = Atomic<UInt32>(0)
   @usableFromInline let state: LockedStorage<State>
 
   /// Creates an unlocked lock around `state`. With a state of plain numbers and pointers, a
@@ -23,15 +25,16 @@ public struct SpinLock<State: ~Copyable>: ~Copyable {
     self.state = LockedStorage(state)
   }
 
-  /// Runs `body` while no other CPU is inside. Uncontended: one addition, one load, one store.
+  /// Runs `body` while no other CPU is inside. Uncontended: one load, one exchange, one store.
   @inline(__always)
   public borrowing func withLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout State) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    let ticket = next.wrappingAdd(1, ordering: .relaxed).oldValue
     // Acquire pairs with the release below: what the last holder wrote is seen.
-    if serving.load(ordering: .acquiring) != ticket { wait(for: ticket) }
-    defer { serving.store(ticket &+ 1, ordering: .releasing) }
+    if waiting.load(ordering: .relaxed) != 0 || isLocked.exchange(1, ordering: .acquiring) != 0 {
+      waitAndLock()
+    }
+    defer { isLocked.store(0, ordering: .releasing) }
     // A constant of its own: ThreadSanitizer takes the whole expression for a write to the lock.
     let address = state.address
     return try body(&address.pointee)
@@ -48,10 +51,20 @@ public struct SpinLock<State: ~Copyable>: ~Copyable {
     return try withLock(body)
   }
 
+  /// Gives those who wait a head start, then waits itself: by reading, so that the lock's line is
+  /// not taken from the holder at every turn.
   @inline(never)
   @usableFromInline
-  borrowing func wait(for ticket: UInt32) {
-    while serving.load(ordering: .acquiring) != ticket { Processor.pause() }
+  borrowing func waitAndLock() {
+    for _ in 0..<64 {
+      if waiting.load(ordering: .relaxed) == 0 { break }
+      Processor.pause()
+    }
+    waiting.wrappingAdd(1, ordering: .relaxed)
+    repeat {
+      while isLocked.load(ordering: .relaxed) != 0 { Processor.pause() }
+    } while isLocked.exchange(1, ordering: .acquiring) != 0
+    waiting.wrappingSubtract(1, ordering: .relaxed)
   }
 }
 
