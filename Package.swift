@@ -25,6 +25,8 @@ let package = Package(
     .library(name: "Apus", targets: ["Apus"]),
     .library(name: "GuestTesting", targets: ["GuestTesting"]),
     .executable(name: "apus", targets: ["ApusCommand"]),
+    .executable(name: "isrcheck", targets: ["ISRCheckCommand"]),
+    .library(name: "ISRCheck", targets: ["ISRCheck"]),
     .library(name: "InstructionCounter", type: .dynamic, targets: ["InstructionCounter"]),
   ],
   dependencies: [
@@ -80,6 +82,16 @@ let package = Package(
       name: "VirtualMachines", dependencies: ["CLibArchive", "CHost"],
       swiftSettings: warningsAsErrors),
     .target(name: "CHost"),
+    // The checker of interrupt code, and the files that it and the command read.
+    .executableTarget(
+      name: "ISRCheckCommand",
+      dependencies: [
+        "ISRCheck", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: warningsAsErrors),
+    .target(name: "ISRCheck", dependencies: ["ELF", "CZydis"], swiftSettings: warningsAsErrors),
+    .target(name: "ELF", swiftSettings: warningsAsErrors),
+    .systemLibrary(name: "CZydis", providers: [.apt(["libzydis-dev"])]),
     .systemLibrary(name: "CLibArchive", providers: [.apt(["libarchive-dev"])]),
     // Loaded by QEMU, which has no Swift runtime: neither its start-up code nor its library.
     .target(
@@ -101,6 +113,9 @@ let package = Package(
     .testTarget(
       name: "VirtualMachinesTests",
       dependencies: ["VirtualMachines", "ApusCommand", "PerCPU", "TestSupport"],
+      swiftSettings: warningsAsErrors),
+    .testTarget(
+      name: "ISRCheckTests", dependencies: ["ISRCheck", "ELF", "TestSupport"],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "KernelTests",

@@ -1,0 +1,3 @@
+/// A 64-bit little-endian ELF file.
+public struct ELFFile {
+}
