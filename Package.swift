@@ -91,6 +91,8 @@ let package = Package(
       swiftSettings: warningsAsErrors),
     .target(name: "ISRCheck", dependencies: ["ELF", "CZydis"], swiftSettings: warningsAsErrors),
     .target(name: "ELF", swiftSettings: warningsAsErrors),
+    // The header by which C and assembly annotate functions for the checker.
+    .target(name: "ISRNotes"),
     .systemLibrary(name: "CZydis", providers: [.apt(["libzydis-dev"])]),
     .systemLibrary(name: "CLibArchive", providers: [.apt(["libarchive-dev"])]),
     // Loaded by QEMU, which has no Swift runtime: neither its start-up code nor its library.
