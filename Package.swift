@@ -79,7 +79,7 @@ let package = Package(
       ],
       swiftSettings: warningsAsErrors),
     .target(
-      name: "VirtualMachines", dependencies: ["CLibArchive", "CHost"],
+      name: "VirtualMachines", dependencies: ["ELF", "CLibArchive", "CHost"],
       swiftSettings: warningsAsErrors),
     .target(name: "CHost"),
     // The checker of interrupt code, and the files that it and the command read.
@@ -90,7 +90,7 @@ let package = Package(
       ],
       swiftSettings: warningsAsErrors),
     .target(name: "ISRCheck", dependencies: ["ELF", "CZydis"], swiftSettings: warningsAsErrors),
-    .target(name: "ELF", swiftSettings: warningsAsErrors),
+    .target(name: "ELF", dependencies: ["CHost"], swiftSettings: warningsAsErrors),
     .systemLibrary(name: "CZydis", providers: [.apt(["libzydis-dev"])]),
     .systemLibrary(name: "CLibArchive", providers: [.apt(["libarchive-dev"])]),
     // Loaded by QEMU, which has no Swift runtime: neither its start-up code nor its library.
@@ -114,6 +114,8 @@ let package = Package(
       name: "VirtualMachinesTests",
       dependencies: ["VirtualMachines", "ApusCommand", "PerCPU", "TestSupport"],
       swiftSettings: warningsAsErrors),
+    .testTarget(
+      name: "ELFTests", dependencies: ["ELF", "TestSupport"], swiftSettings: warningsAsErrors),
     .testTarget(
       name: "ISRCheckTests", dependencies: ["ISRCheck", "ELF", "TestSupport"],
       swiftSettings: warningsAsErrors),
