@@ -86,6 +86,14 @@ let package = Package(
     .executableTarget(
       name: "ISRCheckCommand",
       dependencies: [
+        "ISRCheck", "ISRCheckOptions",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: warningsAsErrors),
+    // The flags of a check, for each command that offers one.
+    .target(
+      name: "ISRCheckOptions",
+      dependencies: [
         "ISRCheck", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: warningsAsErrors),
@@ -117,7 +125,8 @@ let package = Package(
     .testTarget(
       name: "ELFTests", dependencies: ["ELF", "TestSupport"], swiftSettings: warningsAsErrors),
     .testTarget(
-      name: "ISRCheckTests", dependencies: ["ISRCheck", "ELF", "TestSupport"],
+      name: "ISRCheckTests",
+      dependencies: ["ISRCheck", "ISRCheckOptions", "ISRCheckCommand", "ELF", "TestSupport"],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "KernelTests",
