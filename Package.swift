@@ -97,9 +97,10 @@ let package = Package(
         "ISRCheck", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: warningsAsErrors),
-    .target(name: "ISRCheck", dependencies: ["ELF", "CZydis"], swiftSettings: warningsAsErrors),
+    .target(name: "ISRCheck", dependencies: ["ELF", "CZydis", "CLibMD"], swiftSettings: warningsAsErrors),
     .target(name: "ELF", dependencies: ["CHost"], swiftSettings: warningsAsErrors),
     .systemLibrary(name: "CZydis", providers: [.apt(["libzydis-dev"])]),
+    .systemLibrary(name: "CLibMD", providers: [.apt(["libmd-dev"])]),
     .systemLibrary(name: "CLibArchive", providers: [.apt(["libarchive-dev"])]),
     // Loaded by QEMU, which has no Swift runtime: neither its start-up code nor its library.
     .target(

@@ -101,6 +101,6 @@ struct AnnotationIndex {
 
   /// All functions of which something is declared that calls of them have to heed.
   func functions(where predicate: (Declarations) -> Bool) -> Set<UInt64> {
-    Set(declarations.lazy.filter { predicate($0.value) }.map(\.key))
+    Set(declarations.filter { predicate($0.value) }.keys)
   }
 }

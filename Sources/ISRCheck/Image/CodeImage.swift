@@ -54,7 +54,8 @@ final class CodeImage: Sendable {
     } catch {
       throw .unreadable(error.description)
     }
-    patches = CodePatches(file)
+    patches = try CodePatches(
+      file, isCode: { Self.region(holding: $0, in: regions)?.isExecutable ?? false })
   }
 
   /// Sections tell what is code and what is read only better than segments do; a file without them
@@ -207,6 +208,20 @@ final class CodeImage: Sendable {
       size <= UInt64(ConstantSets.limit) * 8
     else { return nil }
     return address..<(address &+ size)
+  }
+
+  /// The SHA-256 of what is loaded, in the order of the addresses.
+  var digest: String {
+    var hash = SHA256()
+    file.withBytes { bytes in
+      for region in regions {
+        let start = region.offset
+        let end = start &+ Int(region.fileEnd &- region.start)
+        guard start >= 0, start < end, end <= bytes.count else { continue }
+        hash.update(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+      }
+    }
+    return hash.hexadecimal()
   }
 
   /// Addresses of the table entries of words in data that point to functions.

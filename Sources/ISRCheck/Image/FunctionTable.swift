@@ -30,7 +30,7 @@ struct FunctionTable: Sendable {
       switch symbol.kind {
       case .function, .indirectFunction:
         functions.append(Function(address: symbol.address, size: symbol.size, symbol: symbol.name))
-      case .none where symbol.name.first != "$" || symbol.name.utf8.count > 3:
+      case .noType where symbol.name.first != "$" || symbol.name.utf8.count > 3:
         // `$x`, `$d` mark code and data on AArch64.
         if isCode(symbol.address) {
           labels.append((symbol.address, symbol.name))

@@ -9,9 +9,7 @@ struct Examination {
 
   /// The severity of a rule's findings, or `nil` when they are not wanted.
   func severity(of rule: Rule) -> Severity? {
-    let severity =
-      options.severities[rule]
-      ?? (options.prove ? rule.severityUnderProof : rule.defaultSeverity)
+    let severity = options.severity(of: rule)
     return severity == .ignored ? nil : severity
   }
 
@@ -21,18 +19,21 @@ struct Examination {
     notes: [String] = []
   ) -> Finding? {
     guard let severity = severity(of: rule) else { return nil }
-    let chain = reach.chain(to: node).map { link in
-      Call(
-        place: place(of: link.site, in: exploration.nodes[link.caller].entry),
-        callee: "", step: link.step)
-    }
-    var calls = chain
-    let entries = reach.chain(to: node).map(\.caller).dropFirst()
-      .map { exploration.nodes[$0].entry } + [exploration.nodes[node].entry]
-    for (index, entry) in zip(calls.indices, entries) { calls[index].callee = name(of: entry) }
     return Finding(
       rule: rule, severity: severity, message: message, root: reach.root.name,
-      place: place(of: address, in: exploration.nodes[node].entry), chain: calls, notes: notes)
+      place: place(of: address, in: exploration.nodes[node].entry), chain: calls(to: node, of: reach),
+      notes: notes)
+  }
+
+  /// The calls by which a root reaches a function, outermost first.
+  func calls(to node: Int, of reach: Reach) -> [Call] {
+    let links = reach.chain(to: node)
+    let callees = links.dropFirst().map(\.caller) + [node]
+    return zip(links, callees).map { link, callee in
+      Call(
+        place: place(of: link.site, in: exploration.nodes[link.caller].entry),
+        callee: name(of: exploration.nodes[callee].entry), step: link.step)
+    }
   }
 
   /// A finding that is not about a root.

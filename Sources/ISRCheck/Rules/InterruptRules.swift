@@ -45,4 +45,19 @@ struct VectorEntry {
   var node: Int?
   /// The declared root that it leads to.
   var root: UInt64?
+
+  /// All entries of all declared tables.
+  static func all(of annotations: AnnotationIndex, in image: CodeImage) -> [VectorEntry] {
+    annotations.vectorTables.flatMap { table in
+      (0..<min(table.count, 65536)).map { number in
+        let entry: UInt64
+        if table.stride == 0 {
+          entry = image.initialNumber(at: table.address &+ 8 &* UInt64(number), size: 8) ?? 0
+        } else {
+          entry = table.address &+ table.stride &* UInt64(number)
+        }
+        return VectorEntry(table: table.address, number: number, entry: entry)
+      }
+    }
+  }
 }
