@@ -63,7 +63,7 @@ import Testing
       (record(16), .interruptSafe),
       (record(17, argument: 0), .interruptState(.disables)),
       (record(17, argument: 2), .interruptState(.restores)),
-      (record(18, argument: 3), .indirectThunk(register: Register(3))),
+      (record(18, argument: 3), .indirectThunk(register: 3)),
       (record(19), .returnThunk),
     ] as [([UInt8], Annotation.Kind)])
   func kind(bytes: [UInt8], kind: Annotation.Kind) throws {

@@ -43,9 +43,9 @@ import Testing
       ("interrupts f disables", .interruptState(.disables)),
       ("interrupts f enables", .interruptState(.enables)),
       ("interrupts f restores", .interruptState(.restores)),
-      ("indirect f register=r11", .indirectThunk(register: Register(11))),
-      ("indirect f register=rbx", .indirectThunk(register: Register(3))),
-      ("indirect f register=x17", .indirectThunk(register: Register(17))),
+      ("indirect f register=r11", .indirectThunk(register: 11)),
+      ("indirect f register=rbx", .indirectThunk(register: 3)),
+      ("indirect f register=x17", .indirectThunk(register: 17)),
       ("returns f", .returnThunk),
     ] as [(String, Annotation.Kind)])
   func word(line: String, kind: Annotation.Kind) throws {

@@ -61,10 +61,9 @@ public struct Annotation: Equatable, Sendable {
     case interruptSafe
     /// Turns interrupts off, on, or back to what a caller has kept.
     case interruptState(InterruptChange)
-    /// Jumps to the address that this register holds, as a compiler's thunks do in place of an
-    /// indirect jump or call.
-    case indirectThunk(register: Register)
-    /// Does what a return does, as a compiler's thunk in place of one.
+    /// Goes where a register says, as a call or jump through the register would.
+    case indirectThunk(register: UInt8)
+    /// A jump to it is a return.
     case returnThunk
   }
 

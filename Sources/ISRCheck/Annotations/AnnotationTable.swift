@@ -5,7 +5,7 @@
 /// `Documentation/InterruptAnnotations.md` says what each kind means by `argument` and `extra`.
 public struct AnnotationTable: Equatable, Sendable {
   /// The name of the section.
-  public static let sectionName = ".isr.notes"
+  public static let section = ".isr.notes"
   /// The size of a record in bytes.
   public static let recordSize = 24
 
@@ -140,7 +140,7 @@ private struct Record {
       return .interruptState(change)
     case .indirectThunk:
       guard argument <= 31 else { throw .argument(argument) }
-      return .indirectThunk(register: Register(UInt8(argument)))
+      return .indirectThunk(register: UInt8(argument))
     case .returnThunk: return .returnThunk
     }
   }

@@ -86,7 +86,7 @@ struct PolicyLine {
       return .interruptState(try options.need(change, "disables, enables or restores"))
     case "indirect":
       let number = try options.oneOf("register", Self.registers)
-      return .indirectThunk(register: Register(try options.need(number, "register=NAME")))
+      return .indirectThunk(register: try options.need(number, "register=NAME"))
     case "returns": return .returnThunk
     default: throw .unknownWord(word, nearest: nil)
     }
