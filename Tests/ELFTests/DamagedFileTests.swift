@@ -100,7 +100,11 @@ import Testing
     Damage("name of its section 2", section: 2, at: 0, UInt32.max),
     Damage("section 1 .text lies outside", section: 1, at: 24, UInt64.max),
     Damage("section 1 .text lies outside", section: 1, at: 32, UInt64.max - 1),
-    Damage("section 3 .bss lies outside", section: 3, at: 4, UInt32(1)),
+    Damage("section 3 .bss lies outside") {
+      let header = ELFBuilder.sectionHeader(3, of: $0)
+      $0.put(UInt32(1), at: header + 4)
+      $0.put(UInt64(1) << 20, at: header + 32)
+    },
     Damage("segment 1 lies outside", at: segment1 + 8, UInt64.max),
     Damage("segment 1 lies outside", at: segment1 + 32, UInt64(1) << 40),
     Damage("segment 1 lies outside", at: segment1 + 40, UInt64(639)),

@@ -34,7 +34,7 @@ import Testing
     #expect(segments[1].virtualAddress == SampleFile.data)
     #expect(segments[1].physicalAddress == SampleFile.data)
     #expect(segments[1].fileSize == 640)
-    #expect(segments[1].memorySize == 640 + 0x1000)
+    #expect(segments[1].memorySize == 640 + 0x40)
   }
 
   @Test func readsSections() throws {
@@ -50,7 +50,7 @@ import Testing
     #expect(file.withBytes(of: text) { Array($0) } == SampleFile.code)
     #expect(file.withBytes { $0.count } == SampleFile.bytes.count)
     let bss = try #require(file.section(named: ".bss"))
-    #expect(bss.isWritable && bss.size == 0x1000)
+    #expect(bss.isWritable && bss.size == 0x40)
     #expect(file.withBytes(of: bss) { $0.count } == 0, "it takes no place in the file")
     #expect(file.section(named: ".tex") == nil)
   }

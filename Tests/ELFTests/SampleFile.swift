@@ -55,7 +55,7 @@ enum SampleFile {
     var words: [UInt8] = []
     for index in 0..<80 as Range<UInt64> { words.append(little: text + index) }
     builder.add(.init(".data", kind: 1, flags: 3, address: data, content: words))
-    builder.add(.init(".bss", kind: 8, flags: 3, address: data + 640, size: 0x1000))
+    builder.add(.init(".bss", kind: 8, flags: 3, address: data + 640, size: 0x40))
     let notes =
       note("Other", 3, [9]) + note("GNU", 1, [1, 2, 3]) + note("GNU", 3, [0xab, 0xcd, 3])
     builder.add(.init(".note", kind: 7, content: notes, alignment: 4))
@@ -72,7 +72,7 @@ enum SampleFile {
     builder.add(.init(".relr.dyn", kind: 19, flags: 2, content: packed, entrySize: 8))
     builder.segments = [
       .init(kind: 1, flags: 5, section: textSection),
-      .init(kind: 1, flags: 6, section: dataSection, zeroBytes: 0x1000),
+      .init(kind: 1, flags: 6, section: dataSection, zeroBytes: 0x40),
       .init(kind: 4, flags: 4, section: noteSection),
     ]
     return builder

@@ -57,6 +57,19 @@ import Testing
     #expect(symbols.map(\.isAbsolute) == [false, false, false, true])
   }
 
+  @Test func aTableOfIndicesMustNotBeTooShort() throws {
+    var builder = ELFBuilder()
+    let table = builder.add(symbols: [.init("far", at: 2, section: 0xffff)])
+    builder.add(
+      .init(
+        ".symtab_shndx", kind: 18, content: [0, 0, 0, 0], link: UInt32(table), entrySize: 4))
+    let file = try ELFFile(bytes: builder.bytes, path: "p")
+    #expect(
+      throws: ELFFile.ReadingError.truncated(
+        path: "p", what: "the section of its symbol 1 is missing")
+    ) { try file.symbols() }
+  }
+
   @Test func namesFunctions() throws {
     let symbols = SymbolTable(try sample().symbols())
     #expect(symbols.function(at: 0x100000)?.name == "entry")
