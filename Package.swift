@@ -86,12 +86,21 @@ let package = Package(
     .executableTarget(
       name: "ISRCheckCommand",
       dependencies: [
+        "ISRCheck", "ISRCheckOptions",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: warningsAsErrors),
+    // The flags of a check, for each command that offers one.
+    .target(
+      name: "ISRCheckOptions",
+      dependencies: [
         "ISRCheck", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: warningsAsErrors),
-    .target(name: "ISRCheck", dependencies: ["ELF", "CZydis"], swiftSettings: warningsAsErrors),
+    .target(name: "ISRCheck", dependencies: ["ELF", "CZydis", "CLibMD"], swiftSettings: warningsAsErrors),
     .target(name: "ELF", dependencies: ["CHost"], swiftSettings: warningsAsErrors),
     .systemLibrary(name: "CZydis", providers: [.apt(["libzydis-dev"])]),
+    .systemLibrary(name: "CLibMD", providers: [.apt(["libmd-dev"])]),
     .systemLibrary(name: "CLibArchive", providers: [.apt(["libarchive-dev"])]),
     // Loaded by QEMU, which has no Swift runtime: neither its start-up code nor its library.
     .target(
@@ -117,7 +126,8 @@ let package = Package(
     .testTarget(
       name: "ELFTests", dependencies: ["ELF", "TestSupport"], swiftSettings: warningsAsErrors),
     .testTarget(
-      name: "ISRCheckTests", dependencies: ["ISRCheck", "ELF", "TestSupport"],
+      name: "ISRCheckTests",
+      dependencies: ["ISRCheck", "ISRCheckOptions", "ISRCheckCommand", "ELF", "TestSupport"],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "KernelTests",
