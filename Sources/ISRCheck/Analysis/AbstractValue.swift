@@ -58,24 +58,46 @@ struct AbstractValue: Equatable, Sendable {
   static func mask(_ bits: UInt8) -> UInt64 { bits >= 64 ? .max : (1 << UInt64(bits)) &- 1 }
 }
 
-/// Sets of constants that values name by number, so that values stay plain bits.
+/// Lists of constants that values name by number, so that values stay plain bits.
+///
+/// What is read from a table stays in the table's order, because where a table ends may show only
+/// when its entries are used.
 struct ConstantSets {
-  /// The most elements that a set has: beyond it, a table is none of a switch.
+  /// The most elements that a list has: beyond it, a table is none of a switch.
   static let limit = 4096
 
-  private var sets: [[UInt64]] = []
-  private var numbers: [[UInt64]: Int] = [:]
+  /// One of these constants.
+  struct List: Hashable {
+    var constants: [UInt64]
+    /// They are the start of a table whose end is not known.
+    var isOpen: Bool
+  }
 
-  subscript(number: Int) -> [UInt64] { sets[number] }
+  private var lists: [List] = []
+  private var numbers: [List: Int] = [:]
+
+  subscript(number: Int) -> List { lists[number] }
 
   /// The value for one of these constants, or unknown if there are too many or none.
   mutating func value(of constants: some Sequence<UInt64>) -> AbstractValue {
-    let sorted = Array(Set(constants)).sorted()
-    guard let first = sorted.first, sorted.count <= Self.limit else { return .unknown }
-    if sorted.count == 1 { return .constant(first) }
-    if let number = numbers[sorted] { return AbstractValue(kind: .set(number)) }
-    sets.append(sorted)
-    numbers[sorted] = sets.count - 1
-    return AbstractValue(kind: .set(sets.count - 1))
+    value(of: List(constants: Array(Set(constants)).sorted(), isOpen: false))
+  }
+
+  /// The value for an entry of a table.
+  mutating func value(of list: List) -> AbstractValue {
+    guard let first = list.constants.first, list.constants.count <= Self.limit else {
+      return .unknown
+    }
+    if list.constants.count == 1 && !list.isOpen { return .constant(first) }
+    if let number = numbers[list] { return AbstractValue(kind: .set(number)) }
+    lists.append(list)
+    numbers[list] = lists.count - 1
+    return AbstractValue(kind: .set(lists.count - 1))
+  }
+
+  /// The value for what a function makes of each constant of a list.
+  mutating func map(_ number: Int, _ body: (UInt64) -> UInt64) -> AbstractValue {
+    let list = lists[number]
+    return value(of: List(constants: list.constants.map(body), isOpen: list.isOpen))
   }
 }

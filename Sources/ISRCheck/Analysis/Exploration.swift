@@ -477,6 +477,11 @@ final class Exploration {
   ) -> (targets: [UInt64: ResolutionStep], unresolved: String?) {
     let check = state.typeCheck
     let value = interpreter.value(operand, bits: 64, in: &state, at: instruction.address)
+    if case .indirectJump = instruction.flow,
+      let places = places(of: value, from: instruction.address, in: node)
+    {
+      return (Dictionary(uniqueKeysWithValues: Set(places).map { ($0, .constant) }), nil)
+    }
     if let constants = interpreter.constants(of: value) {
       // Nobody calls a null pointer: it is what a check before has ruled out.
       let targets = constants.filter { $0 != 0 }
@@ -518,6 +523,31 @@ final class Exploration {
       )
     }
     return ([:], detail)
+  }
+
+  /// The places to which the table of a switch sends the code, if a value was read from one.
+  ///
+  /// Where no comparison bounds the index, as with the cases of a Swift enumeration, the table ends
+  /// where its entries leave the function: compilers make no other ones. What follows a table and
+  /// looks like a part of it is followed too.
+  private func places(
+    of value: AbstractValue, from address: UInt64, in node: FunctionNode
+  ) -> [UInt64]? {
+    guard case .set(let number) = value.kind else { return nil }
+    let list = interpreter.sets[number]
+    if !list.isOpen && list.constants.allSatisfy({ image.isCode($0) }) && list.constants.count < 128 {
+      return nil
+    }
+    guard let function = image.functions.function(holding: address), function.size > 0 else {
+      return nil
+    }
+    // GCC puts what it takes for unlikely into a function of its own.
+    let cold = function.symbol + ".cold"
+    let places = list.constants.prefix { place in
+      place >= function.address && place &- function.address < function.size
+        || image.functions.function(holding: place)?.symbol.hasPrefix(cold) == true
+    }
+    return places.isEmpty ? nil : Array(places)
   }
 
   private func hex(_ address: UInt64) -> String { "0x" + String(address, radix: 16) }

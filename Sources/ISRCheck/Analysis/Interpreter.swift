@@ -62,7 +62,7 @@ struct Interpreter {
         result.kind = .interval(low, high, bits: 64)
       }
     case .set(let number):
-      return sets.value(of: sets[number].map { $0 & mask })
+      return sets.map(number) { $0 & mask }
     case .bits(let zeros, let ones):
       return AbstractValue(kind: .bits(zeros: zeros | ~mask, ones: ones & mask))
     case .stack, .loaded, .returnAddress, .unknown: break
@@ -94,8 +94,12 @@ struct Interpreter {
     }
     if let constants = constants(of: address) {
       let values = constants.compactMap { image.constant(at: $0, size: Int(memory.size)) }
-      if values.count == constants.count { return sets.value(of: values) }
-    } else if let table = image.constantTable(at: tableBase(of: memory, in: state)) {
+      if values.count == constants.count {
+        return sets.value(of: .init(constants: values, isOpen: false))
+      }
+    }
+    if let list = openTable(memory, in: state) { return sets.value(of: list) }
+    if let table = image.constantTable(at: tableBase(of: memory, in: state)) {
       // C and Swift do not let an index leave the table: undefined, or checked.
       let values = stride(from: table.lowerBound, to: table.upperBound, by: Int(memory.size))
         .compactMap { image.constant(at: $0, size: Int(memory.size)) }
@@ -122,6 +126,26 @@ struct Interpreter {
     return result
   }
 
+  /// The entries of a constant table whose index is not bounded, as far as a table may go.
+  private func openTable(_ memory: Memory, in state: MachineState) -> ConstantSets.List? {
+    guard !memory.isSegmented, memory.index != nil, memory.size > 2 || memory.scale == memory.size
+    else { return nil }
+    let base = memory.base.map { state[$0].constant } ?? 0
+    guard let start = base.map({ $0 &+ UInt64(bitPattern: memory.displacement) }),
+      image.constant(at: start, size: Int(memory.size)) != nil,
+      image.constantTable(at: start) == nil
+    else { return nil }
+    var constants: [UInt64] = []
+    var address = start
+    while constants.count < 1024, address == start || !image.functions.isObject(address),
+      let constant = image.constant(at: address, size: Int(memory.size))
+    {
+      constants.append(constant)
+      address &+= UInt64(memory.size)
+    }
+    return .init(constants: constants, isOpen: true)
+  }
+
   /// The address of the table that an access with an unknown index goes into.
   private func tableBase(of memory: Memory, in state: MachineState) -> UInt64 {
     if memory.isSegmented { return 0 }
@@ -137,7 +161,7 @@ struct Interpreter {
   /// All values that are possible, if they are few.
   func constants(of value: AbstractValue) -> [UInt64]? {
     switch value.kind {
-    case .set(let number): return sets[number]
+    case .set(let number): return sets[number].isOpen ? nil : sets[number].constants
     case .interval(let low, let high, bits: 64) where high &- low < UInt64(ConstantSets.limit):
       return (0...(high &- low)).map { low &+ $0 }
     default: return nil
@@ -163,7 +187,7 @@ struct Interpreter {
     switch value.kind {
     case .stack(let offset):
       return AbstractValue(kind: .stack(offset &+ Int64(bitPattern: number)))
-    case .set(let set): return sets.value(of: sets[set].map { $0 &+ number })
+    case .set(let set): return sets.map(set) { $0 &+ number }
     case .interval(let low, let high, bits: 64):
       let newLow = low &+ number
       let newHigh = high &+ number
@@ -175,7 +199,7 @@ struct Interpreter {
 
   private mutating func multiply(_ value: AbstractValue, _ factor: UInt64) -> AbstractValue {
     switch value.kind {
-    case .set(let set): return sets.value(of: sets[set].map { $0 &* factor })
+    case .set(let set): return sets.map(set) { $0 &* factor }
     case .interval(let low, let high, bits: 64):
       let (newHigh, overflow) = high.multipliedReportingOverflow(by: factor)
       guard !overflow else { return .unknown }
@@ -233,7 +257,7 @@ struct Interpreter {
       // Aligns: at most that much lower, and the stack is aligned to a word before.
       let step = Int64(bitPattern: ~mask)
       return AbstractValue(kind: .stack(offset - max(step - 7, 0)))
-    case .set(let set): return sets.value(of: sets[set].map { $0 & mask })
+    case .set(let set): return sets.map(set) { $0 & mask }
     case .bits(let zeros, let ones):
       let (zeros, ones) = (zeros | ~mask, ones & mask)
       return zeros | ones == .max ? .constant(ones) : AbstractValue(kind: .bits(zeros: zeros, ones: ones))
@@ -247,7 +271,7 @@ struct Interpreter {
 
   private mutating func shiftRight(_ value: AbstractValue, _ count: UInt64) -> AbstractValue {
     switch value.kind {
-    case .set(let set): return sets.value(of: sets[set].map { $0 >> count })
+    case .set(let set): return sets.map(set) { $0 >> count }
     case .interval(let low, let high, bits: 64):
       return AbstractValue(kind: .interval(low >> count, high >> count, bits: 64))
     case .bits(let zeros, let ones):
@@ -445,7 +469,7 @@ struct Interpreter {
     }
     if let number = value.constant { return .constant(extend(number)) }
     switch value.kind {
-    case .set(let set): return sets.value(of: sets[set].map(extend))
+    case .set(let set): return sets.map(set, extend)
     case .interval(_, let high, bits: 64) where high < sign: return value
     default: return .below(bits: resultBits)
     }

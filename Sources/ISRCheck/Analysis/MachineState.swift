@@ -184,7 +184,9 @@ struct MachineState: Equatable, Sendable {
       return result
     }
     func codeConstants(_ value: AbstractValue) -> [UInt64]? {
-      if case .set(let number) = value.kind { return sets[number] }
+      if case .set(let number) = value.kind {
+        return sets[number].isOpen ? nil : sets[number].constants
+      }
       guard let constant = value.constant, constant == 0 || isCode(constant) else { return nil }
       return [constant]
     }

@@ -8,25 +8,18 @@ struct Declarations {
 
   init(_ image: CodeImage, _ options: CheckOptions) throws(CheckFailure) {
     if let section = image.file.section(named: AnnotationTable.section) {
-      do {
-        let table = try image.bytes(of: section).withUnsafeBytes {
-          bytes throws(AnnotationTableError) in
-          try AnnotationTable(
-            bytes: bytes, at: section.address, string: image.string(at:), symbol: image.symbol(at:))
-        }
-        annotations = table.annotations
-      } catch {
-        throw .notAnalysable("\(image.file.path): \(error)")
-      }
+      annotations = try Self.table(in: section, of: image)
     }
     var symbols: [(name: String, address: UInt64)] = []
     if !options.policies.isEmpty { image.functions.forEachName { symbols.append(($0, $1)) } }
     for path in options.policies {
-      do {
-        let policy = try PolicyFile(path: path)
-        let match = policy.annotations(for: symbols, readableName: SymbolName.readable)
+      do throws(PolicyFileError) {
+        let match = try PolicyFile(path: path).annotations(
+          for: symbols, readableName: SymbolName.readable)
         annotations += match.annotations
-        unmatched += match.unmatched.map { "\(path):\($0.line): no symbol is \($0.glob.pattern)" }
+        unmatched += match.unmatched.filter(\.isMissed).map {
+          "\(path):\($0.line) is about nothing in this image"
+        }
       } catch { throw .notAnalysable(error.description) }
     }
     for name in options.roots {
@@ -41,6 +34,27 @@ struct Declarations {
             function: function, kind: .root(level: 0, vector: nil),
             origin: .option("--root \(name)")))
       }
+    }
+  }
+
+  private static func table(
+    in section: ELFFile.Section, of image: CodeImage
+  ) throws(CheckFailure) -> [Annotation] {
+    let result = image.file.withBytes(of: section) {
+      bytes -> Result<[Annotation], AnnotationTableError> in
+      do throws(AnnotationTableError) {
+        let table = try AnnotationTable(
+          bytes: bytes, at: section.address, string: image.string(at:),
+          symbol: { address in
+            image.functions.symbol(startingAt: address).map { ($0, SymbolName.readable($0)) }
+          })
+        return .success(table.annotations)
+      } catch { return .failure(error) }
+    }
+    switch result {
+    case .success(let annotations): return annotations
+    case .failure(let error):
+      throw .notAnalysable("\(image.file.path), section \(AnnotationTable.section): \(error)")
     }
   }
 
@@ -82,5 +96,13 @@ extension CodeImage {
       functions.objectSize(at: address) == nil
       ? nil : functions.objectName(holding: address)
     return (function ?? object).map { ($0, SymbolName.readable($0)) }
+  }
+}
+
+extension PolicyFile.Declaration {
+  /// Whether it matters that the declaration is about nothing: what is denied need not be there.
+  fileprivate var isMissed: Bool {
+    if case .denied = kind { return false }
+    return true
   }
 }

@@ -9,8 +9,8 @@ public struct CallingConvention: Sendable {
   let arguments: [Register]
   /// Registers that have their value back when a call returns.
   let preserved: RegisterSet
-  /// As `preserved`, for functions of Swift: those that hand over an error, the context of a
-  /// closure or of asynchronous code may change.
+  /// As `preserved`, for functions of Swift: the register in which they return an error changes.
+  /// Asynchronous functions, which preserve less, do not run in interrupts.
   let preservedBySwift: RegisterSet
   /// Bytes that a call instruction pushes.
   let returnAddressSize: Int64
@@ -25,7 +25,7 @@ public struct CallingConvention: Sendable {
   static let x86 = CallingConvention(
     registerCount: 16, stackPointer: Register(4), framePointer: Register(5),
     arguments: [7, 6, 2, 1, 8, 9].map(Register.init),
-    preserved: [3, 4, 5, 12, 13, 14, 15], preservedBySwift: [3, 4, 5, 15],
+    preserved: [3, 4, 5, 12, 13, 14, 15], preservedBySwift: [3, 4, 5, 13, 14, 15],
     returnAddressSize: 8, interruptFrameSize: 6 * 8 + 8,
     interruptBit: 1 << 9, interruptBitMeansEnabled: true)
 
@@ -35,7 +35,7 @@ public struct CallingConvention: Sendable {
     registerCount: 32, stackPointer: Register(31), framePointer: Register(29),
     arguments: (0..<8).map(Register.init),
     preserved: [19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 31],
-    preservedBySwift: [19, 23, 24, 25, 26, 27, 28, 29, 31],
+    preservedBySwift: [19, 20, 22, 23, 24, 25, 26, 27, 28, 29, 31],
     returnAddressSize: 0, interruptFrameSize: 0,
     interruptBit: 1 << 7, interruptBitMeansEnabled: false)
 }

@@ -92,6 +92,20 @@ struct FunctionTable: Sendable {
     return nil
   }
 
+  /// The symbol of what starts at an address: a function, or else an object or label.
+  func symbol(startingAt address: UInt64) -> String? {
+    if let function = function(startingAt: address) { return function.symbol }
+    for list in [labels, objects.map { ($0.address, $0.symbol) }] {
+      if let index = Self.lastIndex(list, notAbove: address, \.0), list[index].0 == address {
+        return list[index].1
+      }
+    }
+    return nil
+  }
+
+  /// Whether an object starts at an address.
+  func isObject(_ address: UInt64) -> Bool { objectSize(at: address) != nil }
+
   /// The size of the object that starts at an address.
   func objectSize(at address: UInt64) -> UInt64? {
     guard let index = Self.lastIndex(objects, notAbove: address, \.address),
