@@ -480,13 +480,13 @@ final class Exploration {
     if case .indirectJump = instruction.flow,
       let places = places(of: value, from: instruction.address, in: node)
     {
-      return (Dictionary(uniqueKeysWithValues: Set(places).map { ($0, .constant) }), nil)
+      return (Self.targets(places, .constant), nil)
     }
     if let constants = interpreter.constants(of: value) {
       // Nobody calls a null pointer: it is what a check before has ruled out.
       let targets = constants.filter { $0 != 0 }
       if !targets.isEmpty && targets.allSatisfy(image.isCode) {
-        return (Dictionary(uniqueKeysWithValues: targets.map { ($0, .constant) }), nil)
+        return (Self.targets(targets, .constant), nil)
       }
     }
     let container = image.functions.function(holding: instruction.address)?.address ?? node.entry
@@ -500,7 +500,7 @@ final class Exploration {
       let hash = check.hash
     {
       let targets = typeHashes.functions(with: hash)
-      return (Dictionary(uniqueKeysWithValues: targets.map { ($0, .typeHash) }), nil)
+      return (Self.targets(targets, .typeHash), nil)
     }
     var detail = "nothing is known of the target"
     if case .loaded(let address) = value.kind {
@@ -518,7 +518,7 @@ final class Exploration {
     }
     if let addressTaken {
       return (
-        Dictionary(addressTaken.map { ($0, .addressTaken) }) { old, _ in old },
+        Self.targets(addressTaken, .addressTaken),
         detail + "; any of \(addressTaken.count) functions whose address is taken"
       )
     }
@@ -548,6 +548,12 @@ final class Exploration {
         || image.functions.function(holding: place)?.symbol.hasPrefix(cold) == true
     }
     return places.isEmpty ? nil : Array(places)
+  }
+
+  private static func targets(
+    _ addresses: [UInt64], _ step: ResolutionStep
+  ) -> [UInt64: ResolutionStep] {
+    Dictionary(addresses.map { ($0, step) }) { first, _ in first }
   }
 
   private func hex(_ address: UInt64) -> String { "0x" + String(address, radix: 16) }
