@@ -15,6 +15,8 @@
 // The file is text:
 //   # isrcheck trace 1
 //   # vector 0x41 17        how often a vector was entered, for each that was
+//   # inside 0x41 17 2040   how many interrupts of a vector ended, not those within others, and
+//                           how many instructions they took, with all that came within them
 //   1001a0                  an address, hexadecimal and in ascending order, one per line
 //   # end 1                 the number of addresses; without this line QEMU was killed
 
@@ -37,6 +39,9 @@
 // One per vCPU, written by its thread only.
 struct level {
   _Alignas(CACHE_LINE) uint32_t depth;
+  // Of the outermost interrupt: its vector, and what has run since its entry.
+  uint32_t vector;
+  uint64_t instructions;
 };
 
 // A byte per address of a page of code, set when the instruction there ran inside an interrupt.
@@ -51,6 +56,8 @@ int qemu_plugin_version = 1;
 
 static struct level *levels;
 static _Atomic uint64_t entries[VECTOR_COUNT];
+static _Atomic uint64_t ends[VECTOR_COUNT];
+static _Atomic uint64_t instructions[VECTOR_COUNT];
 
 // Touched when code is translated, by several vCPUs' threads.
 static struct page *buckets[BUCKET_COUNT];
@@ -64,19 +71,27 @@ static FILE *output;
 static char *output_path;
 
 static void enter(unsigned int vcpu, void *vector) {
-  levels[vcpu].depth++;
+  struct level *level = &levels[vcpu];
+  if (level->depth++ == 0) {
+    level->vector = (uint32_t)(uintptr_t)vector;
+    level->instructions = 0;
+  }
   atomic_fetch_add_explicit(&entries[(uintptr_t)vector], 1, memory_order_relaxed);
 }
 
 static void leave(unsigned int vcpu, void *data) {
   (void)data;
-  if (levels[vcpu].depth > 0) {
-    levels[vcpu].depth--;
+  struct level *level = &levels[vcpu];
+  if (level->depth > 0 && --level->depth == 0) {
+    atomic_fetch_add_explicit(&ends[level->vector], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&instructions[level->vector], level->instructions,
+                              memory_order_relaxed);
   }
 }
 
 static void record(unsigned int vcpu, void *seen) {
   if (levels[vcpu].depth > 0) {
+    levels[vcpu].instructions++;
     atomic_store_explicit((atomic_uchar *)seen, 1, memory_order_relaxed);
   }
 }
@@ -169,6 +184,13 @@ static void write_trace(qemu_plugin_id_t id, void *data) {
     uint64_t count = atomic_load_explicit(&entries[vector], memory_order_relaxed);
     if (count > 0) {
       fprintf(output, "# vector 0x%02x %" PRIu64 "\n", vector, count);
+    }
+  }
+  for (unsigned int vector = 0; vector < VECTOR_COUNT; vector++) {
+    uint64_t count = atomic_load_explicit(&ends[vector], memory_order_relaxed);
+    if (count > 0) {
+      fprintf(output, "# inside 0x%02x %" PRIu64 " %" PRIu64 "\n", vector, count,
+              atomic_load_explicit(&instructions[vector], memory_order_relaxed));
     }
   }
   uint64_t addresses = 0;
