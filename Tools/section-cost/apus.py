@@ -219,6 +219,8 @@ def main():
     table("Apus: where the interrupts' code lies, as linked → grouped → what ran first",
           ["image", "what", "bytes", "cache lines of 64 bytes", "pages of 4 KiB"],
           [row for _, places in measured for row in places])
+    if any("instructions" in row[1] and row[-1] != "equal" for rows, _ in measured for row in rows):
+        fail("link orders differ in what they execute")
 
 
 main()
