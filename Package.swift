@@ -80,19 +80,28 @@ let package = Package(
       ],
       swiftSettings: warningsAsErrors),
     .target(
-      name: "VirtualMachines", dependencies: ["CLibArchive", "CHost"],
+      name: "VirtualMachines", dependencies: ["ELF", "CLibArchive", "CHost"],
       swiftSettings: warningsAsErrors),
     .target(name: "CHost"),
     // The checker of interrupt code, and the files that it and the command read.
     .executableTarget(
       name: "ISRCheckCommand",
       dependencies: [
+        "ISRCheck", "ISRCheckOptions",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: warningsAsErrors),
+    // The flags of a check, for each command that offers one.
+    .target(
+      name: "ISRCheckOptions",
+      dependencies: [
         "ISRCheck", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: warningsAsErrors),
-    .target(name: "ISRCheck", dependencies: ["ELF", "CZydis"], swiftSettings: warningsAsErrors),
-    .target(name: "ELF", swiftSettings: warningsAsErrors),
+    .target(name: "ISRCheck", dependencies: ["ELF", "CZydis", "CLibMD"], swiftSettings: warningsAsErrors),
+    .target(name: "ELF", dependencies: ["CHost"], swiftSettings: warningsAsErrors),
     .systemLibrary(name: "CZydis", providers: [.apt(["libzydis-dev"])]),
+    .systemLibrary(name: "CLibMD", providers: [.apt(["libmd-dev"])]),
     .systemLibrary(name: "CLibArchive", providers: [.apt(["libarchive-dev"])]),
     // Loaded by QEMU, which has no Swift runtime: neither its start-up code nor its library.
     .target(
@@ -121,7 +130,10 @@ let package = Package(
       dependencies: ["VirtualMachines", "ApusCommand", "PerCPU", "TestSupport"],
       swiftSettings: warningsAsErrors),
     .testTarget(
-      name: "ISRCheckTests", dependencies: ["ISRCheck", "ELF", "TestSupport"],
+      name: "ELFTests", dependencies: ["ELF", "TestSupport"], swiftSettings: warningsAsErrors),
+    .testTarget(
+      name: "ISRCheckTests",
+      dependencies: ["ISRCheck", "ISRCheckOptions", "ISRCheckCommand", "ELF", "TestSupport"],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "KernelTests",

@@ -61,6 +61,10 @@ public struct Annotation: Equatable, Sendable {
     case interruptSafe
     /// Turns interrupts off, on, or back to what a caller has kept.
     case interruptState(InterruptChange)
+    /// Goes where a register says, as a call or jump through the register would.
+    case indirectThunk(register: UInt8)
+    /// A jump to it is a return.
+    case returnThunk
   }
 
   /// Why a function is denied.

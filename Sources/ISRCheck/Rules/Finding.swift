@@ -28,9 +28,13 @@ public struct Finding: Equatable, Codable, Sendable {
   }
 
   /// What stays the same when the image is linked anew: rule, root, function and message, but no
-  /// address. Findings that agree in it are told apart by their number, in order.
+  /// address (hexadecimal numbers in names and in the message are left out). Findings that agree in
+  /// it are told apart by their number, in order.
   public var fingerprint: String {
-    [rule.rawValue, root ?? "", place.symbol ?? "", message].joined(separator: "|")
+    let parts = [root ?? "", place.symbol ?? "", message].map {
+      $0.replacing(/0x[0-9A-Fa-f]+/, with: "0x")
+    }
+    return ([rule.rawValue] + parts).joined(separator: "|")
   }
 }
 
