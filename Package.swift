@@ -76,7 +76,8 @@ let package = Package(
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "VirtualMachines", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "VirtualMachines", "ISRCheckOptions",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: warningsAsErrors),
     .target(

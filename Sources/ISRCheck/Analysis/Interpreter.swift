@@ -340,6 +340,19 @@ struct Interpreter {
       let place = address(of: memory, in: state)
       clobber(instruction, in: &state)
       store(new, to: memory, in: &state, address: place)
+    case .overwrite(let memory):
+      let place = address(of: memory, in: state)
+      clobber(instruction, in: &state)
+      state.comparison = nil
+      if case .stack(let offset) = place.kind {
+        let end = memory.size == 0 ? 0 : offset &+ Int64(memory.size)
+        for slot in state.slots.keys where slot &+ 8 > offset && slot < end {
+          state.slots[slot] = nil
+        }
+      } else {
+        state.retireMemoryOrigins()
+        forgetEscaped(in: &state)
+      }
     case .storePair(let memory, let first, let second, let writeBack):
       transferPair(memory, writeBack, instruction, &state) { interpreter, state, low, high in
         for (register, memory) in [(first, low), (second, high)] {
