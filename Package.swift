@@ -101,6 +101,8 @@ let package = Package(
       swiftSettings: warningsAsErrors),
     .target(name: "ISRCheck", dependencies: ["ELF", "CZydis", "CLibMD"], swiftSettings: warningsAsErrors),
     .target(name: "ELF", dependencies: ["CHost"], swiftSettings: warningsAsErrors),
+    // The header by which C and assembly annotate functions for the checker.
+    .target(name: "ISRNotes"),
     .systemLibrary(name: "CZydis", providers: [.apt(["libzydis-dev"])]),
     .systemLibrary(name: "CLibMD", providers: [.apt(["libmd-dev"])]),
     .systemLibrary(name: "CLibArchive", providers: [.apt(["libarchive-dev"])]),

@@ -9,12 +9,14 @@ struct Declarations {
   init(_ image: CodeImage, _ options: CheckOptions) throws(CheckFailure) {
     if let section = image.file.section(named: AnnotationTable.section) {
       do {
-        let table = try image.file.withBytes(of: section) { bytes throws(AnnotationTableError) in
-          try AnnotationTable(bytes, string: image.string(at:))
+        let table = try image.bytes(of: section).withUnsafeBytes {
+          bytes throws(AnnotationTableError) in
+          try AnnotationTable(
+            bytes: bytes, at: section.address, string: image.string(at:), symbol: image.symbol(at:))
         }
         annotations = table.annotations
       } catch {
-        throw .notAnalysable("\(image.file.path), section \(AnnotationTable.section): \(error)")
+        throw .notAnalysable("\(image.file.path): \(error)")
       }
     }
     var symbols: [(name: String, address: UInt64)] = []
@@ -22,9 +24,9 @@ struct Declarations {
     for path in options.policies {
       do {
         let policy = try PolicyFile(path: path)
-        let applied = policy.annotations(for: symbols)
-        annotations += applied.annotations
-        unmatched += applied.unmatched
+        let match = policy.annotations(for: symbols, readableName: SymbolName.readable)
+        annotations += match.annotations
+        unmatched += match.unmatched.map { "\(path):\($0.line): no symbol is \($0.glob.pattern)" }
       } catch { throw .notAnalysable(error.description) }
     }
     for name in options.roots {
@@ -36,7 +38,8 @@ struct Declarations {
         guard !isDeclared else { continue }
         annotations.append(
           Annotation(
-            function: function, kind: .root(level: 0, vector: nil), origin: .option("--root \(name)")))
+            function: function, kind: .root(level: 0, vector: nil),
+            origin: .option("--root \(name)")))
       }
     }
   }
@@ -54,5 +57,30 @@ struct Declarations {
       throw .notAnalysable("\(image.file.path): \(name) cannot be found: \(hint)")
     }
     return found
+  }
+}
+
+extension CodeImage {
+  /// The bytes of a section after a dynamic loader has filled in addresses.
+  fileprivate func bytes(of section: ELFFile.Section) -> [UInt8] {
+    var bytes = file.withBytes(of: section) { Array($0) }
+    for offset in stride(from: 0, to: bytes.count - bytes.count % 8, by: 8) {
+      guard let word = initialNumber(at: section.address &+ UInt64(offset), size: 8) else {
+        continue
+      }
+      withUnsafeBytes(of: word.littleEndian) {
+        bytes.replaceSubrange(offset..<offset + 8, with: $0)
+      }
+    }
+    return bytes
+  }
+
+  /// The name of the function or object that starts at an address.
+  fileprivate func symbol(at address: UInt64) -> (name: String, readableName: String)? {
+    let function = functions.function(startingAt: address)?.symbol
+    let object =
+      functions.objectSize(at: address) == nil
+      ? nil : functions.objectName(holding: address)
+    return (function ?? object).map { ($0, SymbolName.readable($0)) }
   }
 }
