@@ -34,6 +34,7 @@ build: setup
 	swift build -c release --product apus
 	swift build -c release --product isrcheck
 	swift build -c release --product InstructionCounter
+	swift build -c release --product InterruptTrace
 
 run: build
 	$(APUS) run Examples/WordCount --cpus 4 --rootfs $(TEXTS) -- --top 10
@@ -70,7 +71,8 @@ install: build
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/apus
 	install -m 755 $(APUS) $(DESTDIR)$(PREFIX)/bin/apus
 	install -m 755 .build/release/isrcheck $(DESTDIR)$(PREFIX)/bin/isrcheck
-	install -m 644 .build/release/libInstructionCounter.so $(DESTDIR)$(PREFIX)/lib/apus/
+	install -m 644 .build/release/libInstructionCounter.so .build/release/libInterruptTrace.so \
+	  $(DESTDIR)$(PREFIX)/lib/apus/
 	rm -rf $(DESTDIR)$(PREFIX)/share/apus
 	install -d $(DESTDIR)$(PREFIX)/share/apus
 	cp -R Package.swift LICENSE Sources SDKs $(DESTDIR)$(PREFIX)/share/apus/

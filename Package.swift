@@ -28,6 +28,7 @@ let package = Package(
     .executable(name: "isrcheck", targets: ["ISRCheckCommand"]),
     .library(name: "ISRCheck", targets: ["ISRCheck"]),
     .library(name: "InstructionCounter", type: .dynamic, targets: ["InstructionCounter"]),
+    .library(name: "InterruptTrace", type: .dynamic, targets: ["InterruptTrace"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -107,7 +108,12 @@ let package = Package(
     .systemLibrary(name: "CLibArchive", providers: [.apt(["libarchive-dev"])]),
     // Loaded by QEMU, which has no Swift runtime: neither its start-up code nor its library.
     .target(
-      name: "InstructionCounter",
+      name: "InstructionCounter", publicHeadersPath: ".",
+      cSettings: [.headerSearchPath("../QEMUPlugin")],
+      linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]),
+    .target(
+      name: "InterruptTrace", publicHeadersPath: ".",
+      cSettings: [.headerSearchPath("../QEMUPlugin")],
       linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]),
 
     // What several test targets use.

@@ -17,6 +17,7 @@ struct RunCommand: ParsableCommand {
         apus run --rootfs books --env LANG=C --timeout 10 Examples/WordCount
         apus run --gdb hello
         apus run --dry-run hello
+        apus run --interrupt-trace hello.trace hello
 
       Exit status:
         0...255  the application's own, unless:
@@ -77,6 +78,13 @@ struct RunCommand: ParsableCommand {
     help: "Let virtual time follow the instructions, so that two runs are the same.")
   var instructionClock = false
 
+  @Option(
+    help: .init(
+      "Write to this file which instructions ran inside interrupts, and which came.",
+      valueName: "file"),
+    completion: .file())
+  var interruptTrace: String?
+
   @Flag(help: "Say what the command decides and does.")
   var verbose = false
 
@@ -110,13 +118,21 @@ struct RunCommand: ParsableCommand {
     if image.isEmpty { throw ValidationError("the image's path is empty") }
     if rootfs?.isEmpty == true { throw ValidationError("--rootfs: give a directory") }
     if gdb == 0 { throw ValidationError("--gdb 0: give a port from 1 to 65535") }
-    let onlyTCG = instructionClock ? "--icount" : json ? "--json" : nil
-    if machine.accel == .kvm, let onlyTCG {
-      throw ValidationError("\(onlyTCG) counts instructions, which KVM cannot: use --accel tcg")
+    if interruptTrace?.isEmpty == true { throw ValidationError("--interrupt-trace: give a file") }
+    if machine.accel == .kvm, let (flag, purpose) = onlyTCG {
+      throw ValidationError("\(flag) \(purpose), which KVM cannot: use --accel tcg")
     }
     guard arguments.allSatisfy({ !$0.utf8.contains(0) }) else {
       throw ValidationError("an argument has a zero byte")
     }
+  }
+
+  /// The flag that needs TCG and what it does, if one is given.
+  private var onlyTCG: (flag: String, purpose: String)? {
+    if instructionClock { return ("--icount", "counts instructions") }
+    if json { return ("--json", "counts instructions") }
+    if interruptTrace != nil { return ("--interrupt-trace", "traces interrupts") }
+    return nil
   }
 
   private static func environmentVariable(_ text: String) throws -> EnvironmentVariable {
@@ -136,20 +152,27 @@ struct RunCommand: ParsableCommand {
     let directory = needsFiles ? try TemporaryDirectory() : nil
     defer { directory?.remove() }
 
-    let choice = machine.accelerator(counting: json || instructionClock)
+    let choice = machine.accelerator(onlyTCG: onlyTCG?.purpose)
     if verbose { StandardError.note("accelerator \(choice.accelerator): \(choice.reason)") }
     var configuration = self.configuration(target, choice.accelerator)
     if json {
       configuration.counting = .init(
-        plugin: try InstructionCounterPlugin.path(),
+        plugin: try QEMUPlugin.instructionCounter.path(),
         output: directory?.path("counts") ?? "instruction-counts")
+    }
+    if let interruptTrace {
+      configuration.interruptTrace = .init(
+        plugin: try QEMUPlugin.interruptTrace.path(), output: interruptTrace)
     }
     if dryRun { return try show(configuration) }
 
     if let rootfs, let directory {
       configuration.initrd = try pack(rootfs, in: directory)
     }
-    if verbose { StandardError.note(QEMUCommandLine(configuration).shellCommand) }
+    if verbose {
+      let image = try? ELFImage(path: configuration.image)
+      StandardError.note(QEMUCommandLine(configuration, image: image).shellCommand)
+    }
     if let gdb {
       let file = ShellQuoting.quote(configuration.image)
       StandardError.note(
@@ -216,8 +239,8 @@ struct RunCommand: ParsableCommand {
       StandardError.note(
         "make the archive first: (cd \(words[0]) && find . | cpio -o -H newc) > \(words[1])")
     }
-    let marks = (try? ELFImage(path: configuration.image)).flatMap(QEMUCommandLine.Marks.init)
-    print(QEMUCommandLine(configuration, marks: marks).shellCommand)
+    let image = try? ELFImage(path: configuration.image)
+    print(QEMUCommandLine(configuration, image: image).shellCommand)
   }
 
   /// What happened and what to do next, when the application did not end by itself.

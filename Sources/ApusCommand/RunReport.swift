@@ -62,8 +62,7 @@ struct RunReport: Encodable {
     _ outcome: Outcome, _ run: RunOutput
   ) {
     let elf = try? ELFImage(path: configuration.image)
-    let commandLine = QEMUCommandLine(
-      configuration, marks: elf.flatMap(QEMUCommandLine.Marks.init))
+    let commandLine = QEMUCommandLine(configuration, image: elf)
     machine = Machine(
       type: configuration.machine.rawValue, cpus: configuration.cpus,
       memoryBytes: configuration.memory.bytes, accelerator: configuration.accelerator.rawValue,

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Glibc
+import Foundation
 import VirtualMachines
 
 /// `apus test`: boots a package's test image in many virtual machines and reports every test.
@@ -16,6 +16,7 @@ struct TestCommand: ParsableCommand {
         apus test
         apus test GuestTests --cpus 1,2,16 --machine microvm,q35
         apus test GuestTests --filter Boot/ --verbose
+        apus test GuestTests --cpus 4 --interrupt-trace traces
 
       Exit status:
         0        all tests passed
@@ -50,6 +51,15 @@ struct TestCommand: ParsableCommand {
   @Option(help: .init("Stop a virtual machine this long after its start.", valueName: "seconds"))
   var timeout = 60.0
 
+  @Option(
+    help: .init(
+      """
+      Write to files in this directory, one per virtual machine, which instructions ran inside \
+      interrupts: IMAGE-MACHINE-CPUS.trace, and a number more for a test that must panic.
+      """, valueName: "dir"),
+    completion: .directory)
+  var interruptTrace: String?
+
   @Flag(help: "Show all logs, and what SwiftPM writes.")
   var verbose = false
 
@@ -61,6 +71,13 @@ struct TestCommand: ParsableCommand {
       throw ValidationError("--timeout \(timeout): give a number of seconds above 0")
     }
     if filter?.isEmpty == true { throw ValidationError("--filter: give a part of a test's name") }
+    if interruptTrace?.isEmpty == true {
+      throw ValidationError("--interrupt-trace: give a directory")
+    }
+    if accel == .kvm, interruptTrace != nil {
+      throw ValidationError(
+        "--interrupt-trace traces interrupts, which KVM cannot: use --accel tcg")
+    }
     _ = try matrix()
   }
 
@@ -69,7 +86,8 @@ struct TestCommand: ParsableCommand {
     let signals = try SignalReceiver()
     defer { signals.stop() }
     let target = try ImageTarget(package, options: build, building: true, verbose: verbose)
-    let runner = GuestTestRunner(base: base(target), isVerbose: verbose)
+    let runner = GuestTestRunner(
+      base: base(target), traces: try traces(target), isVerbose: verbose)
     for configuration in try matrix().configurations {
       try runner.run(configuration)
     }
@@ -89,6 +107,21 @@ struct TestCommand: ParsableCommand {
     }
   }
 
+  /// The files for traces of interrupts; their directory is made.
+  private func traces(_ target: ImageTarget) throws -> InterruptTraceFiles? {
+    guard let interruptTrace else { return nil }
+    let plugin = try QEMUPlugin.interruptTrace.path()
+    do {
+      try FileManager.default.createDirectory(
+        atPath: interruptTrace, withIntermediateDirectories: true)
+    } catch {
+      throw CommandFailure(
+        "--interrupt-trace: cannot make the directory \(interruptTrace); give another one")
+    }
+    return InterruptTraceFiles(
+      directory: interruptTrace, program: target.programName, plugin: plugin)
+  }
+
   /// What all virtual machines have in common.
   private func base(_ target: ImageTarget) -> VirtualMachineConfiguration {
     var configuration = VirtualMachineConfiguration(
@@ -98,7 +131,7 @@ struct TestCommand: ParsableCommand {
       switch accel {
       case .kvm: .kvm
       case .tcg: .tcg
-      case .auto: AcceleratorProbe.choose().accelerator
+      case .auto: interruptTrace != nil ? .tcg : AcceleratorProbe.choose().accelerator
       }
     configuration.timeout = timeout
     if let filter {
@@ -108,40 +141,60 @@ struct TestCommand: ParsableCommand {
   }
 }
 
+/// The names of the traces that the virtual machines leave.
+private struct InterruptTraceFiles {
+  let directory: String
+  let program: String
+  let plugin: String
+
+  /// The trace of one virtual machine; `number` is 0 for the one that runs the suite.
+  func observation(
+    _ place: GuestTestConfiguration, number: Int
+  ) -> VirtualMachineConfiguration.Observation {
+    let suffix = number == 0 ? "" : "-\(number)"
+    let name = "\(program)-\(place.machine.rawValue)-\(place.cpus)\(suffix).trace"
+    return .init(plugin: plugin, output: "\(directory)/\(name)")
+  }
+}
+
 /// Boots the test image and prints what becomes of its tests while they run.
 private final class GuestTestRunner {
   private(set) var report = GuestTestReport(usesColor: StandardOutput.hasColours)
 
   private let base: VirtualMachineConfiguration
+  private let traces: InterruptTraceFiles?
   private let isVerbose: Bool
   private let start = SuspendingClock.now
 
-  init(base: VirtualMachineConfiguration, isVerbose: Bool) {
+  init(base: VirtualMachineConfiguration, traces: InterruptTraceFiles?, isVerbose: Bool) {
     self.base = base
+    self.traces = traces
     self.isVerbose = isVerbose
   }
 
   /// Runs all tests in one configuration, and then those that end their virtual machine.
   func run(_ place: GuestTestConfiguration) throws {
-    let (run, reason) = try boot(place, base.environment) { self.print($0, in: place) }
+    let (run, reason) = try boot(place, 0, base.environment) { self.print($0, in: place) }
     var finished = run
     print(finished.finish(reason, at: now), in: place)
-    for test in run.deathTests {
+    for (index, test) in run.deathTests.enumerated() {
       let variable = EnvironmentVariable(name: "APUS_TEST", value: test.name)
-      var (run, reason) = try boot(place, [variable]) { _ in }
+      var (run, reason) = try boot(place, index + 1, [variable]) { _ in }
       print([run.finish(test, reason, at: now)], in: place)
     }
   }
 
-  /// Runs the image once and hands over the tests that end meanwhile.
+  /// Runs the image once and hands over the tests that end meanwhile; `number` counts the runs in
+  /// one configuration.
   private func boot(
-    _ place: GuestTestConfiguration, _ environment: [EnvironmentVariable],
+    _ place: GuestTestConfiguration, _ number: Int, _ environment: [EnvironmentVariable],
     onResults: @escaping ([GuestTestResult]) -> Void
   ) throws -> (GuestTestRun, Outcome.Reason) {
     var configuration = base
     configuration.machine = place.machine
     configuration.cpus = place.cpus
     configuration.environment = environment
+    configuration.interruptTrace = traces?.observation(place, number: number)
     var run = GuestTestRun()
     var output: [UInt8] = []
     let receiveLine = { [isVerbose] (line: String) in

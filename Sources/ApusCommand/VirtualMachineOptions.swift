@@ -44,13 +44,15 @@ struct VirtualMachineOptions: ParsableArguments {
 
   /// The accelerator to be used, and why when it was chosen here.
   ///
-  /// - Parameter counting: instructions are counted, which only TCG can.
-  func accelerator(counting: Bool) -> AcceleratorProbe.Choice {
+  /// - Parameter purpose: what is wanted that only TCG does, as in "counts instructions", if
+  ///   anything is.
+  func accelerator(onlyTCG purpose: String?) -> AcceleratorProbe.Choice {
     switch accel {
     case .kvm: .init(accelerator: .kvm, reason: "--accel kvm")
     case .tcg: .init(accelerator: .tcg, reason: "--accel tcg")
-    case .auto where counting: .init(accelerator: .tcg, reason: "only TCG counts instructions")
-    case .auto: AcceleratorProbe.choose()
+    case .auto:
+      purpose.map { .init(accelerator: .tcg, reason: "only TCG \($0)") }
+        ?? AcceleratorProbe.choose()
     }
   }
 }

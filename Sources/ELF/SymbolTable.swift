@@ -20,6 +20,12 @@ public struct SymbolTable: Sendable {
     symbols.first { $0.name == name }?.address
   }
 
+  /// The place and the size in bytes of the function with a name as it stands in the file; the size
+  /// of one written in assembly may be 0.
+  public func function(named name: String) -> (address: UInt64, size: UInt64)? {
+    functions.first { $0.name == name }.map { ($0.address, $0.size) }
+  }
+
   /// The name (see `FunctionName`) of the function that holds an address, and where in it the
   /// address lies.
   ///

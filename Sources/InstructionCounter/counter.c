@@ -31,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugin_options.h"
 #include "qemu_plugin.h"
 
 #define EVENT_LIMIT 65536
@@ -151,15 +152,6 @@ static void write_counts(qemu_plugin_id_t id, void *data) {
   if (failed) {
     fprintf(stderr, "InstructionCounter: cannot write %s: %s\n", output_path, strerror(errno));
   }
-}
-
-static bool parse_address(const char *text, uint64_t *address) {
-  if (strncmp(text, "0x", 2) != 0 || strlen(text) < 3 || strlen(text) > 18 ||
-      strspn(text + 2, "0123456789abcdefABCDEF") != strlen(text + 2)) {
-    return false;
-  }
-  *address = strtoull(text + 2, NULL, 16);
-  return true;
 }
 
 static int refuse(const char *what, const char *which) {

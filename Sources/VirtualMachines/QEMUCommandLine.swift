@@ -48,12 +48,37 @@ public struct QEMUCommandLine {
     }
   }
 
+  /// Where the image has the stubs through which the CPU enters interrupts.
+  public struct VectorStubs: Equatable, Sendable {
+    /// The address of vector 0's stub.
+    public var address: UInt64
+    /// The bytes that the stubs of all 256 vectors take, at equal distances; there may be no
+    /// padding after the last one.
+    public var size: UInt64
+
+    public init(address: UInt64, size: UInt64) {
+      self.address = address
+      self.size = size
+    }
+
+    /// The stubs of an image, or `nil` when it has none.
+    public init?(_ image: ELFImage) {
+      guard let stubs = image.symbols.function(named: "apus_trap_entries"), stubs.size > 0
+      else { return nil }
+      (address, size) = stubs
+    }
+  }
+
   /// Where the image has its marks; needed for counting.
   public var marks: Marks?
+  /// Where the image has its vectors' stubs; needed for a trace of interrupts.
+  public var vectorStubs: VectorStubs?
 
-  public init(_ configuration: VirtualMachineConfiguration, marks: Marks? = nil) {
+  /// A command line; places in the image that plugins need to know are taken from `image`.
+  public init(_ configuration: VirtualMachineConfiguration, image: ELFImage? = nil) {
     self.configuration = configuration
-    self.marks = marks
+    marks = image.flatMap(Marks.init)
+    vectorStubs = image.flatMap(VectorStubs.init)
   }
 
   /// QEMU's arguments after its name.
@@ -77,13 +102,22 @@ public struct QEMUCommandLine {
     }
     if let port = c.gdbPort { words += ["-S", "-gdb", "tcp:127.0.0.1:\(port)"] }
     if let counting = c.counting, let marks {
-      let plugin = Self.escapingCommas(counting.plugin)
-      let entry = "entry=0x\(String(marks.entry, radix: 16))"
-      let others = "marks=0x\(String(marks.marks, radix: 16))"
-      let output = "out=\(Self.escapingCommas(counting.output))"
-      words += ["-plugin", [plugin, entry, others, output].joined(separator: ",")]
+      words += plugin(counting, [("entry", marks.entry), ("marks", marks.marks)])
+    }
+    if let trace = c.interruptTrace, let vectorStubs {
+      words += plugin(trace, [("stubs", vectorStubs.address), ("size", vectorStubs.size)])
     }
     return words
+  }
+
+  private func plugin(
+    _ observation: VirtualMachineConfiguration.Observation, _ options: [(String, UInt64)]
+  ) -> [String] {
+    let words =
+      [Self.escapingCommas(observation.plugin)]
+      + options.map { "\($0.0)=0x\(String($0.1, radix: 16))" }
+      + ["out=\(Self.escapingCommas(observation.output))"]
+    return ["-plugin", words.joined(separator: ",")]
   }
 
   /// The kernel's command line: keys, values and arguments without blanks in them.

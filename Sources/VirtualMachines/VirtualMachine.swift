@@ -88,10 +88,18 @@ public enum VirtualMachine {
     {
       throw .badConfiguration("instructions are counted by TCG only; use --accel tcg")
     }
-    let marks = QEMUCommandLine.Marks(image)
-    if configuration.counting != nil, marks == nil {
+    if configuration.interruptTrace != nil, configuration.accelerator == .kvm {
+      throw .badConfiguration("interrupts are traced by TCG only; use --accel tcg")
+    }
+    let commandLine = QEMUCommandLine(configuration, image: image)
+    if configuration.counting != nil, commandLine.marks == nil {
       throw .badImage(
         "\(configuration.image) has no marks between which instructions are counted; "
+          + "do not strip it")
+    }
+    if configuration.interruptTrace != nil, commandLine.vectorStubs == nil {
+      throw .badImage(
+        "\(configuration.image) has no function apus_trap_entries, by which interrupts are traced; "
           + "do not strip it")
     }
     var initrdSize: UInt64 = 0
@@ -105,7 +113,6 @@ public enum VirtualMachine {
     guard configuration.memory >= needed else {
       throw .memoryTooSmall(given: configuration.memory, needed: needed)
     }
-    let commandLine = QEMUCommandLine(configuration, marks: marks)
     let length = commandLine.kernelCommandLine.utf8.count
     guard length <= VirtualMachineConfiguration.maximumCommandLineBytes else {
       throw .commandLineTooLong(bytes: length)

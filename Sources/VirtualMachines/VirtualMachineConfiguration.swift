@@ -11,8 +11,8 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   /// The seconds that the kernel has after the timeout for its report.
   public static let reportSeconds = 2.0
 
-  /// Instructions are counted by a QEMU plugin, which writes its counts to a file at the end.
-  public struct InstructionCounting: Equatable, Sendable {
+  /// A QEMU plugin that watches the run, and writes what it has seen to a file at the end.
+  public struct Observation: Equatable, Sendable {
     /// The path of the plugin, a shared library.
     public var plugin: String
     /// The path of the file that the plugin writes.
@@ -54,7 +54,9 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   /// Virtual time advances by one nanosecond per instruction, and two runs are the same.
   public var instructionClock = false
   /// Counts instructions, or `nil` for not counting.
-  public var counting: InstructionCounting?
+  public var counting: Observation?
+  /// Records what runs inside interrupts, or `nil` for not recording it.
+  public var interruptTrace: Observation?
 
   /// A configuration with the defaults that the command's help names.
   public init(image: String, programName: String) {

@@ -38,15 +38,18 @@ import Testing
     configuration.gdbPort = 1234
     configuration.instructionClock = true
     configuration.counting = .init(plugin: "/lib/a,b.so", output: "/tmp/counts")
+    configuration.interruptTrace = .init(plugin: "/lib/t.so", output: "/tmp/a,b")
     var line = QEMUCommandLine(configuration)
     line.marks = .init(entry: 0x100000, marks: 0x100046)
+    line.vectorStubs = .init(address: 0x1001a0, size: 0xff9)
     #expect(
       line.shellCommand
         == "\(Self.start) -M microvm,isa-serial=on,auto-kernel-cmdline=off,acpi=on -cpu max "
         + "-smp 64 -m 3G -accel tcg,thread=single -icount shift=0,sleep=off "
         + "-kernel /images/app -initrd '/tmp/a b.cpio' \(Self.common) "
         + "-S -gdb tcp:127.0.0.1:1234 "
-        + "-plugin /lib/a,,b.so,entry=0x100000,marks=0x100046,out=/tmp/counts")
+        + "-plugin /lib/a,,b.so,entry=0x100000,marks=0x100046,out=/tmp/counts "
+        + "-plugin /lib/t.so,stubs=0x1001a0,size=0xff9,out=/tmp/a,,b")
   }
 
   @Test func kvm() {

@@ -91,6 +91,10 @@ import Testing
     ["frob"], ["run", "--gdb=x", "x"], ["run", "--timeout", "0", "x"], ["run", "--env", "=", "x"],
     ["run", ""], ["run", "--rootfs", "", "x"],
     ["run", "--machine", "vax", "x"], ["run", "--accel", "kvm", "--icount", "x"],
+    ["run", "--accel", "kvm", "--interrupt-trace", "t", "x"],
+    ["run", "--interrupt-trace", "", "x"],
+    ["test", "--accel", "kvm", "--interrupt-trace", "t", "x"],
+    ["test", "--interrupt-trace", "", "x"],
   ])
   func wrongUsageIsOneLine(_ arguments: [String]) throws {
     let (process, output, errors) = try Self.start(try FalseQEMU("exit 0"), arguments)

@@ -9,6 +9,7 @@ enum SampleELF {
   static let functions: [(name: String, address: UInt64, size: UInt64)] = [
     ("apus_pvh_entry", 0x100000, 0x10), ("$s4Main3fooyyF", 0x100010, 0x20),
     ("assembly", 0x100040, 0), ("apus_marks", 0x100060, 64),
+    ("apus_trap_entries", 0x1000a0, 0xff9),
   ]
 
   static var bytes: [UInt8] {
@@ -53,6 +54,10 @@ enum SampleELF {
     #expect(image.strippedSize == 14)
     #expect(image.symbols.address(of: "apus_marks") == 0x100060)
     #expect(image.symbols.address(of: "nothing") == nil)
+    #expect(image.symbols.function(named: "assembly")?.address == 0x100040)
+    #expect(image.symbols.function(named: "nothing") == nil)
+    #expect(
+      QEMUCommandLine.VectorStubs(image) == .init(address: 0x1000a0, size: 0xff9))
     #expect(QEMUCommandLine.Marks(image) == .init(entry: 0x100000, marks: 0x100060))
   }
 

@@ -1,4 +1,4 @@
-// The part of QEMU's TCG plugin interface, version 1, that the counter uses.
+// The part of QEMU's TCG plugin interface, version 1, that the plugins of the project use.
 //
 // Debian packages no qemu-plugin.h, so the few prototypes are declared here by hand. They are
 // resolved in the QEMU process that loads the plugin. Debian 12 has QEMU 7.2, whose interface has
@@ -32,7 +32,7 @@ typedef struct {
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 
-// What a callback does with the guest's registers. The counter leaves them alone.
+// What a callback does with the guest's registers. The plugins leave them alone.
 enum qemu_plugin_cb_flags {
   QEMU_PLUGIN_CB_NO_REGS,
   QEMU_PLUGIN_CB_R_REGS,
@@ -54,7 +54,12 @@ struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *bl
 // The virtual address at which the instruction was translated.
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *instruction);
 
-// Calls `callback` right before every execution of the instruction.
+// The bytes of the instruction, and their number.
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *instruction);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *instruction);
+
+// Calls `callback` right before every execution of the instruction. Several callbacks of one
+// instruction are called in the order in which they were registered.
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *instruction,
                                             qemu_plugin_vcpu_udata_cb_t callback,
                                             enum qemu_plugin_cb_flags flags, void *data);
