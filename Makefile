@@ -32,6 +32,7 @@ setup:
 
 build: setup
 	swift build -c release --product apus
+	swift build -c release --product isrcheck
 	swift build -c release --product InstructionCounter
 
 run: build
@@ -68,6 +69,7 @@ format:
 install: build
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/apus
 	install -m 755 $(APUS) $(DESTDIR)$(PREFIX)/bin/apus
+	install -m 755 .build/release/isrcheck $(DESTDIR)$(PREFIX)/bin/isrcheck
 	install -m 644 .build/release/libInstructionCounter.so $(DESTDIR)$(PREFIX)/lib/apus/
 	rm -rf $(DESTDIR)$(PREFIX)/share/apus
 	install -d $(DESTDIR)$(PREFIX)/share/apus

@@ -75,11 +75,12 @@ let package = Package(
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "VirtualMachines", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "VirtualMachines", "ISRCheckOptions",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: warningsAsErrors),
     .target(
-      name: "VirtualMachines", dependencies: ["CLibArchive", "CHost"],
+      name: "VirtualMachines", dependencies: ["ELF", "CLibArchive", "CHost"],
       swiftSettings: warningsAsErrors),
     .target(name: "CHost"),
     // The checker of interrupt code, and the files that it and the command read.
@@ -97,9 +98,12 @@ let package = Package(
         "ISRCheck", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: warningsAsErrors),
-    .target(name: "ISRCheck", dependencies: ["ELF", "CZydis"], swiftSettings: warningsAsErrors),
-    .target(name: "ELF", swiftSettings: warningsAsErrors),
+    .target(name: "ISRCheck", dependencies: ["ELF", "CZydis", "CLibMD"], swiftSettings: warningsAsErrors),
+    .target(name: "ELF", dependencies: ["CHost"], swiftSettings: warningsAsErrors),
+    // The header by which C and assembly annotate functions for the checker.
+    .target(name: "ISRNotes"),
     .systemLibrary(name: "CZydis", providers: [.apt(["libzydis-dev"])]),
+    .systemLibrary(name: "CLibMD", providers: [.apt(["libmd-dev"])]),
     .systemLibrary(name: "CLibArchive", providers: [.apt(["libarchive-dev"])]),
     // Loaded by QEMU, which has no Swift runtime: neither its start-up code nor its library.
     .target(
@@ -122,6 +126,8 @@ let package = Package(
       name: "VirtualMachinesTests",
       dependencies: ["VirtualMachines", "ApusCommand", "PerCPU", "TestSupport"],
       swiftSettings: warningsAsErrors),
+    .testTarget(
+      name: "ELFTests", dependencies: ["ELF", "TestSupport"], swiftSettings: warningsAsErrors),
     .testTarget(
       name: "ISRCheckTests",
       dependencies: ["ISRCheck", "ISRCheckOptions", "ISRCheckCommand", "ELF", "TestSupport"],

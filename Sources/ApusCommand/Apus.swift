@@ -15,7 +15,9 @@ struct Apus: ParsableCommand {
         apus run --cpus 8 --rootfs books Examples/WordCount -- --top 10
       """,
     version: "0.1.0",
-    subcommands: [NewCommand.self, BuildCommand.self, RunCommand.self, TestCommand.self])
+    subcommands: [
+      NewCommand.self, BuildCommand.self, RunCommand.self, TestCommand.self, CheckCommand.self,
+    ])
 
   /// Parses and runs; an error is one line that says what to do next.
   static func main() {

@@ -1,3 +1,5 @@
+import ELF
+
 /// Lines of a panic report that name places in the image's code.
 enum Backtrace {
   /// The line with the name of the function appended, if it is one of a backtrace:

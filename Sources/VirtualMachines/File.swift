@@ -12,37 +12,6 @@ enum File {
     init(_ description: String) { self.description = description }
   }
 
-  /// The bytes of a regular file: a pipe would be waited for, and a device may have no end.
-  ///
-  /// - Parameter beginning: nothing more is read of a file that does not begin with this.
-  static func read(
-    _ path: String, ifBeginningWith beginning: [UInt8] = []
-  ) throws(Failure) -> [UInt8] {
-    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Failure() }
-    defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw Failure() }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw Failure("it is no regular file") }
-    var first = [UInt8](repeating: 0, count: beginning.count)
-    let count = pread(descriptor, &first, first.count, 0)
-    guard count == first.count, first == beginning else {
-      return Array(first.prefix(max(count, 0)))
-    }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(Int(status.st_size))
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let size = Glibc.read(descriptor, &buffer, buffer.count)
-      if size < 0 {
-        if errno == EINTR { continue }
-        throw Failure()
-      }
-      if size == 0 { return bytes }
-      bytes.append(contentsOf: buffer[..<size])
-    }
-  }
-
   /// The size of a file in bytes, or `nil` when there is none.
   static func size(_ path: String) -> UInt64? {
     var status = stat()

@@ -27,6 +27,9 @@ public struct KernelLocation: Equatable, Sendable {
   /// The directory with the Swift SDK bundle.
   public var sdks: String { "\(root)/SDKs" }
 
+  /// What the kernel declares about the code that interrupts reach, beside the image's own table.
+  public var interruptPolicy: String { "\(root)/\(Self.bundle)/x86_64/interrupts.policy" }
+
   /// Looks where the environment's APUS_HOME says; else in the directories above the executable,
   /// as in a clone; else in `../share/apus` beside it, as after `make install`.
   public init(

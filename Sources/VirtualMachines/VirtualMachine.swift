@@ -1,3 +1,5 @@
+import ELF
+
 /// Runs images in QEMU.
 public enum VirtualMachine {
   /// What a run hands over while it goes on; all closures are called on the caller's thread.

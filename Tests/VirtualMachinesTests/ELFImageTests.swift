@@ -132,18 +132,6 @@ enum SampleELF {
     #expect(accepted > 1000)
   }
 
-  @Test func namesFunctions() throws {
-    let symbols = try ELFImage(bytes: SampleELF.bytes, path: "sample").symbols
-    #expect(symbols.function(at: 0x100000)?.name == "apus_pvh_entry")
-    #expect(symbols.function(at: 0x100014)?.name == "Main.foo()")
-    #expect(symbols.function(at: 0x100014)?.offset == 4)
-    #expect(symbols.function(at: 0x100030) == nil, "beyond the end of a function with a size")
-    #expect(symbols.function(at: 0x100030, isReturnAddress: true)?.offset == 0x20)
-    #expect(symbols.function(at: 0x10005f)?.name == "assembly")
-    #expect(symbols.function(at: 0xfffff) == nil)
-    #expect(symbols.function(at: 0x200000) == nil)
-  }
-
   @Test func symbolisesBacktraces() throws {
     let symbols = try ELFImage(bytes: SampleELF.bytes, path: "sample").symbols
     func line(_ text: String) -> String { Backtrace.symbolise(text, symbols) }

@@ -24,7 +24,7 @@ public struct Annotation: Equatable, Sendable {
 
   /// What is declared. The numbers of the table are in `AnnotationTable`, the words of a policy
   /// file in `PolicyFile`.
-  public enum Kind: Equatable, Sendable {
+  public enum Kind: Hashable, Sendable {
     /// Entered by the hardware, or by entry code that is declared elsewhere: the checks start here.
     /// Roots of a higher level interrupt those of a lower one. `vector` is for messages.
     case root(level: UInt32, vector: UInt64?)
@@ -61,17 +61,21 @@ public struct Annotation: Equatable, Sendable {
     case interruptSafe
     /// Turns interrupts off, on, or back to what a caller has kept.
     case interruptState(InterruptChange)
+    /// Goes where a register says, as a call or jump through the register would.
+    case indirectThunk(register: UInt8)
+    /// A jump to it is a return.
+    case returnThunk
   }
 
   /// Why a function is denied.
-  public enum Denial: UInt32, Equatable, Sendable, CaseIterable {
+  public enum Denial: UInt32, Sendable, CaseIterable {
     case other = 0
     case allocates = 1
     case blocks = 2
   }
 
   /// A lock as an annotation knows it.
-  public struct Lock: Equatable, Sendable {
+  public struct Lock: Hashable, Sendable {
     /// The argument (from 0) that is the lock's address.
     public var argument: UInt32?
     /// The class of all locks that this function takes, when it is not told by the argument.
@@ -87,7 +91,7 @@ public struct Annotation: Equatable, Sendable {
   }
 
   /// What a function does to the interrupt flag.
-  public enum InterruptChange: UInt32, Equatable, Sendable, CaseIterable {
+  public enum InterruptChange: UInt32, Sendable, CaseIterable {
     case disables = 0
     case enables = 1
     /// To what it was when the caller's caller asked: unknown to the analysis, taken as balanced.

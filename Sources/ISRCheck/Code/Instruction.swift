@@ -107,8 +107,13 @@ public struct Instruction: Equatable, Sendable {
     case compare(Operand, Operand, bits: UInt8)
     /// Sets the flags to `left & right`.
     case test(Operand, Operand, bits: UInt8)
+    /// Memory becomes what is not known, over an unknown length if the size is 0; comparison flags
+    /// are no longer known.
+    case overwrite(Memory)
     /// Memory becomes the value's low bits.
     case store(Memory, Operand)
+    /// The bits of the mask become those of the value, the others stay (AArch64 `movk`).
+    case insert(to: Register, value: UInt64, mask: UInt64)
     /// Two registers of AArch64 are stored, or loaded, one behind the other (8 bytes each);
     /// `writeBack` is what the base register becomes beforehand (`before`) or afterwards.
     case storePair(Memory, Register, Register?, writeBack: WriteBack?)

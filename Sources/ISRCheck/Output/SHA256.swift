@@ -1,104 +1,28 @@
-/// The Secure Hash Algorithm with 256 bits (FIPS 180-4).
-public struct SHA256: Sendable {
-  private var state: [UInt32] = [
-    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab,
-    0x5be0_cd19,
-  ]
-  /// What does not fill a block of 64 bytes yet.
-  private var pending: [UInt8] = []
-  private var byteCount: UInt64 = 0
+import CLibMD
 
-  public init() {}
+/// The Secure Hash Algorithm with 256 bits (FIPS 180-4), as libmd computes it.
+struct SHA256 {
+  private var context = SHA2_CTX()
+
+  init() { SHA256Init(&context) }
 
   /// Adds bytes to what is hashed.
-  public mutating func update(_ bytes: UnsafeRawBufferPointer) {
-    byteCount &+= UInt64(bytes.count)
-    var rest = bytes[...]
-    if !pending.isEmpty {
-      let taken = rest.prefix(64 - pending.count)
-      pending += taken
-      rest = rest.dropFirst(taken.count)
-      guard pending.count == 64 else { return }
-      let block = pending
-      block.withUnsafeBytes { compress($0) }
-      pending = []
-    }
-    while rest.count >= 64 {
-      compress(UnsafeRawBufferPointer(rebasing: rest.prefix(64)))
-      rest = rest.dropFirst(64)
-    }
-    pending += rest
+  mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    guard let base = bytes.baseAddress else { return }
+    SHA256Update(&context, base.assumingMemoryBound(to: UInt8.self), bytes.count)
   }
 
-  /// The hash of all that was added, as 64 hexadecimal digits.
-  public func hexadecimal() -> String {
-    var last = self
-    // A one bit, zeroes, and the number of bits end the last block (5.1.1).
-    var padding: [UInt8] = [0x80]
-    let used = (Int(byteCount & 63) + 1) & 63
-    padding += [UInt8](repeating: 0, count: (56 &- used) & 63)
-    let bitCount = byteCount &* 8
-    for shift in stride(from: UInt64(56), through: 0, by: -8) {
-      padding.append(UInt8(truncatingIfNeeded: bitCount >> shift))
-    }
-    padding.withUnsafeBytes { last.update($0) }
-    return last.state.map {
-      let digits = String($0, radix: 16)
-      return String(repeating: "0", count: 8 - digits.count) + digits
-    }.joined()
+  /// The digest in hexadecimal; nothing may be added afterwards.
+  consuming func hexadecimal() -> String {
+    var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+    SHA256Final(&digest, &context)
+    return digest.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
   }
 
-  /// The hash of a text's UTF-8 bytes.
-  public static func hexadecimal(of text: String) -> String {
-    var hash = Self()
+  /// The digest of a text's UTF-8 bytes in hexadecimal.
+  static func hexadecimal(of text: String) -> String {
+    var hash = SHA256()
     Array(text.utf8).withUnsafeBytes { hash.update($0) }
     return hash.hexadecimal()
   }
-
-  /// Mixes one block into the state (6.2.2).
-  private mutating func compress(_ block: UnsafeRawBufferPointer) {
-    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { words in
-      for index in 0..<16 {
-        words[index] = UInt32(
-          bigEndian: block.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self))
-      }
-      for index in 16..<64 {
-        let a = words[index - 15]
-        let b = words[index - 2]
-        let mixedA = Self.rotated(a, 7) ^ Self.rotated(a, 18) ^ (a >> 3)
-        let mixedB = Self.rotated(b, 17) ^ Self.rotated(b, 19) ^ (b >> 10)
-        words[index] = words[index - 16] &+ mixedA &+ words[index - 7] &+ mixedB
-      }
-      var (a, b, c, d) = (state[0], state[1], state[2], state[3])
-      var (e, f, g, h) = (state[4], state[5], state[6], state[7])
-      for index in 0..<64 {
-        let mixedE = Self.rotated(e, 6) ^ Self.rotated(e, 11) ^ Self.rotated(e, 25)
-        let choice = (e & f) ^ (~e & g)
-        let first = h &+ mixedE &+ choice &+ Self.constants[index] &+ words[index]
-        let mixedA = Self.rotated(a, 2) ^ Self.rotated(a, 13) ^ Self.rotated(a, 22)
-        let majority = (a & b) ^ (a & c) ^ (b & c)
-        (h, g, f, e) = (g, f, e, d &+ first)
-        (d, c, b, a) = (c, b, a, first &+ mixedA &+ majority)
-      }
-      for (index, value) in [a, b, c, d, e, f, g, h].enumerated() { state[index] &+= value }
-    }
-  }
-
-  private static func rotated(_ word: UInt32, _ count: UInt32) -> UInt32 {
-    word &>> count | word &<< (32 &- count)
-  }
-
-  /// The fractions of the cube roots of the first 64 primes (4.2.2).
-  private static let constants: [UInt32] = [
-    0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4,
-    0xab1c_5ed5, 0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3, 0x72be_5d74, 0x80de_b1fe,
-    0x9bdc_06a7, 0xc19b_f174, 0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc, 0x2de9_2c6f,
-    0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da, 0x983e_5152, 0xa831_c66d, 0xb003_27c8, 0xbf59_7fc7,
-    0xc6e0_0bf3, 0xd5a7_9147, 0x06ca_6351, 0x1429_2967, 0x27b7_0a85, 0x2e1b_2138, 0x4d2c_6dfc,
-    0x5338_0d13, 0x650a_7354, 0x766a_0abb, 0x81c2_c92e, 0x9272_2c85, 0xa2bf_e8a1, 0xa81a_664b,
-    0xc24b_8b70, 0xc76c_51a3, 0xd192_e819, 0xd699_0624, 0xf40e_3585, 0x106a_a070, 0x19a4_c116,
-    0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5, 0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3,
-    0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7,
-    0xc671_78f2,
-  ]
 }

@@ -12,6 +12,7 @@ public enum Rule: String, CaseIterable, Codable, Sendable, Comparable {
   case undecodable = "ISR010"
   case undeclaredVector = "ISR011"
   case notAnnotated = "ISR012"
+  case tracedOutside = "ISR013"
 
   public static func < (a: Rule, b: Rule) -> Bool { a.rawValue < b.rawValue }
 }

@@ -22,6 +22,7 @@ extension Rule {
     case .undecodable: "undecodable"
     case .undeclaredVector: "undeclared-vector"
     case .notAnnotated: "not-annotated"
+    case .tracedOutside: "traced-outside"
     }
   }
 
@@ -40,6 +41,7 @@ extension Rule {
     case .undecodable: "Interrupt code holds bytes that are no known instruction"
     case .undeclaredVector: "A vector leads to code that is not declared as a root"
     case .notAnnotated: "A function that interrupts reach is not declared safe for them"
+    case .tracedOutside: "Code ran in an interrupt that was not found by reading the image"
     }
   }
 
@@ -157,6 +159,15 @@ extension Rule {
       function has none. Declare it as interrupt-safe after a look at it, place it in .text.isr, \
       or do not call it from there. The other rules check it in any case; without --strict this \
       rule is off.
+      """
+    case .tracedOutside:
+      """
+      With --trace the check is told which instructions really ran inside interrupts, for instance \
+      by a trace of a virtual machine. Each of them has to be among those that were found by \
+      reading the image; one that is not shows that the proof left something out: a root or a \
+      member of a set that is not declared, an interrupt entry that is not known, or code that is \
+      changed while it runs. Declare what is missing, as a root, a vector table, or a member of \
+      the set that a call goes to. There is no exception from this rule.
       """
     }
   }

@@ -3,7 +3,9 @@ extension Rule {
   public var defaultSeverity: Severity {
     switch self {
     case .extendedRead: .note
-    case .extendedWrite, .deniedCall, .stackOverflow, .lockInversion, .undeclaredVector: .error
+    case .extendedWrite, .deniedCall, .stackOverflow, .lockInversion, .undeclaredVector,
+      .tracedOutside:
+      .error
     case .unresolvedIndirect, .recursion, .unboundedFrame, .interruptState, .undecodable,
       .notAnnotated:
       .warning
@@ -16,7 +18,7 @@ extension Rule {
     switch self {
     case .extendedRead, .notAnnotated: defaultSeverity
     case .extendedWrite, .deniedCall, .unresolvedIndirect, .recursion, .stackOverflow,
-      .unboundedFrame, .interruptState, .lockInversion, .undecodable, .undeclaredVector:
+      .unboundedFrame, .interruptState, .lockInversion, .undecodable, .undeclaredVector, .tracedOutside:
       .error
     }
   }

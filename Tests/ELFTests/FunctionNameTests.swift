@@ -1,6 +1,6 @@
 import Testing
 
-@testable import VirtualMachines
+@testable import ELF
 
 /// Symbols of real images.
 @Suite struct FunctionNameTests {

@@ -7,9 +7,9 @@ import Glibc
 /// The demangler's text says all there is: types of arguments and results, generic constraints,
 /// hashes of files, and what the optimiser did. Of that a name keeps the path and the labels, as
 /// in `Kernel.CPUWork.run(on:_:)`; names of the standard library lose its module.
-enum FunctionName {
+public enum FunctionName {
   /// The name for a symbol; one that is not Swift's stays as it is.
-  static func of(symbol: String) -> String {
+  public static func of(symbol: String) -> String {
     guard let demangled = swift_demangle(symbol, symbol.utf8.count, nil, nil, 0) else {
       return symbol
     }

@@ -1,0 +1,46 @@
+/// The names of a file's functions by address, and the addresses of its names.
+///
+/// It needs nothing of the file any more.
+public struct SymbolTable: Sendable {
+  /// Sorted by address.
+  private let functions: [ELFFile.Symbol]
+  private let symbols: [ELFFile.Symbol]
+
+  /// Creates a table of those symbols that are defined.
+  public init(_ symbols: [ELFFile.Symbol]) {
+    self.symbols = symbols.filter(\.isDefined)
+    // Of several names for one address the first in the file stays first.
+    functions = self.symbols.filter { $0.kind == .function }.enumerated()
+      .sorted { ($0.element.address, $0.offset) < ($1.element.address, $1.offset) }
+      .map(\.element)
+  }
+
+  /// The address of a name as it stands in the file.
+  public func address(of name: String) -> UInt64? {
+    symbols.first { $0.name == name }?.address
+  }
+
+  /// The name (see `FunctionName`) of the function that holds an address, and where in it the
+  /// address lies.
+  ///
+  /// - Parameter isReturnAddress: the address follows a call; that belongs to the caller even when
+  ///   it is the caller's last instruction.
+  public func function(at address: UInt64, isReturnAddress: Bool = false) -> (
+    name: String, offset: UInt64
+  )? {
+    let place = isReturnAddress && address > 0 ? address - 1 : address
+    var low = 0
+    var high = functions.count
+    while low < high {
+      let middle = (low + high) / 2
+      if functions[middle].address <= place { low = middle + 1 } else { high = middle }
+    }
+    guard low > 0 else { return nil }
+    var index = low - 1
+    while index > 0, functions[index - 1].address == functions[index].address { index -= 1 }
+    let function = functions[index]
+    // Functions written in assembly may have no size: they reach to the next one.
+    guard function.size == 0 || place - function.address < function.size else { return nil }
+    return (FunctionName.of(symbol: function.name), address - function.address)
+  }
+}
