@@ -137,6 +137,7 @@ let package = Package(
     .testTarget(
       name: "ISRCheckTests",
       dependencies: ["ISRCheck", "ISRCheckOptions", "ISRCheckCommand", "ELF", "TestSupport"],
+      exclude: ["Golden"],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "KernelTests",

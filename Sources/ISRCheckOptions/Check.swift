@@ -40,7 +40,9 @@ extension CheckArguments {
     let text = rendered(report, comparison, graph)
     if let output {
       try Console.write(text, toFile: output)
-      if format != .text { try Console.write(plainText(report, comparison), to: .output) }
+      if format != .text && !quiet {
+        try Console.write(plainText(report, comparison), to: .output)
+      }
     } else {
       try Console.write(text, to: .output)
     }

@@ -73,7 +73,7 @@ public struct CheckArguments: ParsableArguments {
       valueName: "file"), completion: .file())
   public var trace: String?
 
-  @Flag(help: "Show findings only.")
+  @Flag(help: "Show findings only, and with --output nothing.")
   public var quiet = false
 
   @Flag(help: "Show notes, and what was checked.")

@@ -1,7 +1,9 @@
 import Foundation
 import Glibc
 
-/// A program that turns its standard input into its standard output.
+/// A program that turns its standard input into its standard output. Both are files without a name
+/// instead of pipes, so that nobody waits for a reader or a writer that does nothing, nor for a
+/// child of the program that still holds its end.
 struct FilterProgram {
   var path: String
   var arguments: [String] = []
@@ -13,63 +15,62 @@ struct FilterProgram {
 
   /// What the program writes; `nil` if it cannot be started, does not end in time, does not end
   /// with status 0, or writes nothing.
-  func run(input: [UInt8]) -> [UInt8]? {
-    guard let file = Self.temporaryFile(containing: input) else { return nil }
-    let output = Pipe()
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: path)
-    process.arguments = arguments
-    process.environment = environment
-    process.standardInput = file
-    process.standardOutput = output
-    process.standardError = FileHandle.nullDevice
-    let deadline = DispatchTime.now().uptimeNanoseconds + UInt64(timeLimit * 1e9)
-    do { try process.run() } catch { return nil }
-    try? output.fileHandleForWriting.close()
-    let bytes = Self.read(output.fileHandleForReading.fileDescriptor, until: deadline)
-    // A program may close its output and go on.
-    while bytes != nil, process.isRunning, DispatchTime.now().uptimeNanoseconds < deadline {
-      usleep(1000)
+  func run(input: [UInt8]) -> Data? {
+    guard let inputFile = Self.temporaryFile(), let outputFile = Self.temporaryFile() else {
+      return nil
     }
-    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-    process.waitUntilExit()
-    guard let bytes, !bytes.isEmpty, process.terminationReason == .exit,
-      process.terminationStatus == 0
-    else { return nil }
-    return bytes
+    do {
+      try inputFile.write(contentsOf: input)
+      try inputFile.seek(toOffset: 0)
+      let start = DispatchTime.now()
+      guard let process = started(input: inputFile, output: outputFile) else { return nil }
+      guard status(of: process, start + timeLimit) == 0 else { return nil }
+      try outputFile.seek(toOffset: 0)
+      let output = try outputFile.readToEnd()
+      return output?.isEmpty == false ? output : nil
+    } catch {
+      return nil
+    }
   }
 
-  /// A file without a name, at its start. A pipe would not do: a program that reads nothing could
-  /// block whoever writes to it, or send a signal by ending.
-  private static func temporaryFile(containing bytes: [UInt8]) -> FileHandle? {
+  /// Starts the program and returns its id.
+  private func started(input: FileHandle, output: FileHandle) -> pid_t? {
+    var actions = posix_spawn_file_actions_t()
+    guard posix_spawn_file_actions_init(&actions) == 0 else { return nil }
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_adddup2(&actions, input.fileDescriptor, STDIN_FILENO)
+    posix_spawn_file_actions_adddup2(&actions, output.fileDescriptor, STDOUT_FILENO)
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
+    let words = ([path] + arguments).map { strdup($0) }
+    let variables = environment.map { strdup("\($0.key)=\($0.value)") }
+    defer { for text in words + variables { free(text) } }
+    var process: pid_t = 0
+    let error = posix_spawn(&process, path, &actions, nil, words + [nil], variables + [nil])
+    return error == 0 ? process : nil
+  }
+
+  /// Waits for a process, and kills it when its time is over. Returns its exit status, or `nil` if
+  /// it was ended by a signal.
+  private func status(of process: pid_t, _ deadline: DispatchTime) -> Int32? {
+    var status: Int32 = 0
+    while true {
+      let isLate = DispatchTime.now() >= deadline
+      if isLate { kill(process, SIGKILL) }
+      let ended = waitpid(process, &status, isLate ? 0 : WNOHANG)
+      // The low 7 bits are the signal (wait(2), W_TERMSIG).
+      if ended == process { return status & 0x7f == 0 ? status >> 8 & 0xff : nil }
+      if ended < 0 && errno != EINTR { return nil }
+      usleep(1000)
+    }
+  }
+
+  /// A file that goes away when it is closed, here and in the program.
+  private static func temporaryFile() -> FileHandle? {
     var path = Array("\(FileManager.default.temporaryDirectory.path)/isrcheck-XXXXXX".utf8CString)
     let descriptor = mkstemp(&path)
     guard descriptor >= 0 else { return nil }
     unlink(path)
-    let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-    do {
-      try file.write(contentsOf: bytes)
-      try file.seek(toOffset: 0)
-    } catch { return nil }
-    return file
-  }
-
-  /// All bytes up to the end of a pipe, or `nil` if that does not come in time.
-  private static func read(_ descriptor: Int32, until deadline: UInt64) -> [UInt8]? {
-    var result: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let now = DispatchTime.now().uptimeNanoseconds
-      guard now < deadline else { return nil }
-      var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      let milliseconds = min((deadline - now) / 1_000_000 + 1, UInt64(Int32.max))
-      let ready = poll(&waiting, 1, Int32(milliseconds))
-      if ready < 0 && errno != EINTR { return nil }
-      guard ready > 0 else { continue }
-      let count = buffer.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
-      if count < 0 && errno != EINTR { return nil }
-      if count == 0 { return result }
-      result += buffer.prefix(max(count, 0))
-    }
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
   }
 }

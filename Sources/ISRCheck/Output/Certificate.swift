@@ -63,12 +63,18 @@ struct Certificate {
   /// The number of assumptions and the hash by which two proofs are compared.
   private var assumptions: String {
     guard !report.assumptions.isEmpty else { return "none" }
-    let hash = SHA256.hexadecimal(of: report.assumptions.sorted().joined(separator: "\n"))
-    return "\(report.assumptions.count.grouped), SHA-256 \(hash)"
+    return "\(report.assumptions.count.grouped), SHA-256 \(report.assumptionsDigest)"
   }
 
   private var verdictText: String {
     guard verdict.isClean else { return "not proved" }
     return report.assumptions.isEmpty ? "proved" : "proved, given the assumptions"
+  }
+}
+
+extension Report {
+  /// The SHA-256 of all assumptions, whatever their order.
+  var assumptionsDigest: String {
+    SHA256.hexadecimal(of: assumptions.sorted().joined(separator: "\n"))
   }
 }

@@ -28,7 +28,7 @@ public struct JSONReport: Sendable {
 
     enum CodingKeys: String, CodingKey {
       case version, image, buildID, digest, architecture, mode, roots, statistics, assumptions
-      case findings, stale, isClean
+      case assumptionsDigest, findings, stale, isClean
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -42,6 +42,7 @@ public struct JSONReport: Sendable {
       try values.encode(report.roots, forKey: .roots)
       try values.encode(report.statistics, forKey: .statistics)
       try values.encode(report.assumptions, forKey: .assumptions)
+      try values.encode(report.assumptionsDigest, forKey: .assumptionsDigest)
       try values.encode(findings, forKey: .findings)
       try values.encodeIfPresent(stale, forKey: .stale)
       try values.encode(isClean, forKey: .isClean)

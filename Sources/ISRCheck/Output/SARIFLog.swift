@@ -73,7 +73,7 @@ struct SARIFLog: Encodable {
 
   struct Location: Encodable {
     var physicalLocation: PhysicalLocation
-    var logicalLocations: [LogicalLocation]
+    var logicalLocations: [LogicalLocation]?
     var message: Message?
   }
 

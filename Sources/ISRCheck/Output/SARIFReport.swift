@@ -27,7 +27,8 @@ public struct SARIFReport: Sendable {
       SARIFLog.Result(
         ruleId: entry.rule.rawValue, ruleIndex: Self.index(of: entry.rule),
         level: entry.rule.defaultSeverity.rawValue, message: .init(text: entry.text),
-        locations: [], codeFlows: nil,
+        // Nobody knows where it was, but some services demand a place.
+        locations: [.init(physicalLocation: .init(artifactLocation: image))], codeFlows: nil,
         partialFingerprints: Self.fingerprints(of: entry.identity), baselineState: "absent")
     }
     let run = SARIFLog.Run(

@@ -20,7 +20,7 @@ public struct TextReport: Sendable {
     for entry in comparison?.stale ?? [] {
       let place = coloured(report.image.printable, .bold)
       lines.append(
-        "\(place): \(coloured("error:", .red)) the baseline has a finding that is gone: "
+        "\(place): \(coloured("error:", .red)) the baseline has what is no longer found: "
           + "\(entry.text.printable) [\(entry.rule.rawValue)]")
     }
     if !isQuiet {
@@ -28,7 +28,7 @@ public struct TextReport: Sendable {
       if report.mode.prove || isVerbose {
         lines += Certificate(report: report, verdict: verdict).lines
       }
-      lines.append(summary(of: report, verdict))
+      lines.append(summary(of: report, verdict, isCompared: comparison != nil))
     }
     return lines.map { $0 + "\n" }.joined()
   }
@@ -45,7 +45,9 @@ public struct TextReport: Sendable {
       "\(coloured(place.printable, .bold)): \(word) \(finding.message.printable)"
         + " [\(finding.rule.rawValue)]\(new)"
     ]
-    var notes = ["in \(finding.place.position) (\(finding.place.address.hexadecimal))"]
+    let address = finding.place.address.hexadecimal
+    let position = finding.place.position
+    var notes = ["in " + (position == address ? address : "\(position) (\(address))")]
     notes += finding.notes
     notes += finding.chain.reversed().map(\.callerNote)
     if let name = finding.root {
@@ -67,7 +69,7 @@ public struct TextReport: Sendable {
   }
 
   /// `3 errors, 1 warning in kernel.elf: 2 roots, 183 functions, 5,121 instructions checked`.
-  private func summary(of report: Report, _ verdict: Verdict) -> String {
+  private func summary(of report: Report, _ verdict: Verdict, isCompared: Bool) -> String {
     var counts: [String] = []
     if verdict.errorCount > 0 { counts.append(verdict.errorCount.counted("error")) }
     if verdict.warningCount > 0 { counts.append(verdict.warningCount.counted("warning")) }
@@ -75,21 +77,18 @@ public struct TextReport: Sendable {
       counts.append(verdict.noteCount.counted("note") + (isVerbose ? "" : " (see --verbose)"))
     }
     if counts.isEmpty { counts.append("no findings") }
-    if verdict.acceptedCount > 0 {
-      counts.append("\(verdict.acceptedCount.grouped) accepted by the baseline")
-    }
-    if verdict.newCount > 0 { counts.append("\(verdict.newCount.grouped) new") }
-    if verdict.staleCount > 0 {
-      let entries = verdict.staleCount == 1 ? "entry" : "entries"
-      counts.append("\(verdict.staleCount.grouped) stale \(entries) in the baseline")
-    }
     let checked = [
       report.roots.count.counted("root"),
       report.statistics.functionCount.counted("function"),
       report.statistics.instructionCount.counted("instruction"),
     ]
-    return "\(counts.joined(separator: ", ")) in \(report.image.printable): "
-      + "\(checked.joined(separator: ", ")) checked"
+    var text = "\(counts.joined(separator: ", ")) in \(report.image.printable): "
+    text += "\(checked.joined(separator: ", ")) checked"
+    if isCompared {
+      text += "; baseline: \(verdict.acceptedCount.grouped) accepted, "
+      text += "\(verdict.newCount.grouped) new, \(verdict.staleCount.grouped) stale"
+    }
+    return text
   }
 
   /// The sequences of ECMA-48 for colours.

@@ -81,8 +81,8 @@ extension Report.Root {
 }
 
 extension Finding {
-  /// What is wrong and where, without an address: `writes SSE in tick, reached from root trap`.
+  /// What is wrong and where, without an address: `tick: writes SSE, reached from root trap`.
   var sentence: String {
-    "\(message) in \(place.function)" + (root.map { ", reached from root \($0)" } ?? "")
+    "\(place.function): \(message)" + (root.map { ", reached from root \($0)" } ?? "")
   }
 }

@@ -36,7 +36,7 @@ extension Rule {
     case .recursion: "Interrupt code calls itself without a declared depth"
     case .stackOverflow: "Interrupt code may need more stack than there is"
     case .unboundedFrame: "A stack frame in interrupt code has no bound"
-    case .interruptState: "Interrupt code turns interrupts on, or leaves them other than it should"
+    case .interruptState: "Interrupt code turns interrupts on, or returns with another state"
     case .lockInversion: "A lock is taken in an interrupt and elsewhere with interrupts on"
     case .undecodable: "Interrupt code holds bytes that are no known instruction"
     case .undeclaredVector: "A vector leads to code that is not declared as a root"
