@@ -73,11 +73,13 @@ import Testing
     let (status, text) = try Self.show(
       report,
       [
-        "--prove", "--note", "recursion", "--format", "json", "--write-baseline",
+        "--prove", "--note", "recursion", "--ignore", "ISR010", "--format", "json",
+        "--write-baseline",
         directory.path("accepted.json"),
       ])
     #expect(status == 0)
     #expect(text.contains("rule ISR005 (recursion) is only a note by a flag"))
+    #expect(text.contains("rule ISR010 (undecodable) is ignored by a flag"))
     #expect(text.contains("accepted by the baseline: malloc: reaches malloc"))
     #expect(
       try Baseline(path: directory.path("accepted.json")) == Baseline(accepting: report))

@@ -34,6 +34,7 @@ import Testing
     #expect(
       errors == [
         .extendedWrite, .deniedCall, .stackOverflow, .lockInversion, .undeclaredVector,
+        .tracedOutside,
       ])
     #expect(Rule.allCases.filter { $0.defaultSeverity == .note } == [.extendedRead])
   }

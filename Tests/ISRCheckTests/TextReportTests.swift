@@ -37,6 +37,21 @@ import Testing
     try GoldenFile("proved-without-assumptions.txt").expect(TextReport().text(of: report))
   }
 
+  @Test func aProofWithExceptions() {
+    var report = Self.report
+    report.mode.prove = true
+    report.assumptions = []
+    report.findings = [SampleReport.denied, SampleReport.unresolved, SampleReport.read]
+    report.findings[1].severity = .note
+    var accepted = report
+    accepted.findings = [SampleReport.denied]
+    let comparison = Baseline(accepting: accepted)
+      .compared(with: report, options: CheckOptions())
+    #expect(
+      TextReport().text(of: report, comparison: comparison)
+        .contains("  verdict      proved but for 2 findings\n"))
+  }
+
   @Test func againstABaseline() throws {
     var old = Self.report
     old.findings = [SampleReport.denied, SampleReport.extendedWrite(root: "gone")]

@@ -68,7 +68,9 @@ struct Certificate {
 
   private var verdictText: String {
     guard verdict.isClean else { return "not proved" }
-    return report.assumptions.isEmpty ? "proved" : "proved, given the assumptions"
+    let exceptions = verdict.exceptionCount
+    let text = exceptions == 0 ? "proved" : "proved but for \(exceptions.counted("finding"))"
+    return text + (report.assumptions.isEmpty ? "" : ", given the assumptions")
   }
 }
 

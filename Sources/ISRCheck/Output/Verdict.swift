@@ -7,6 +7,9 @@ public struct Verdict: Equatable, Sendable {
   public var acceptedCount = 0
   /// Findings that fail because the baseline does not have them.
   public var newCount = 0
+  /// Findings that would make a proof fail, had not the baseline accepted them or a flag made them
+  /// less than errors. A frame without a bound is none where no size of the stack is declared.
+  public var exceptionCount = 0
   /// Entries of the baseline that fail because there is no such finding any more.
   public var staleCount = 0
 
@@ -20,6 +23,12 @@ public struct Verdict: Equatable, Sendable {
       case .ignored: break
       }
       if group.isNew { newCount += 1 }
+    }
+    exceptionCount = report.findings.indices.count { index in
+      let finding = report.findings[index]
+      let isAccepted = comparison?.isAccepted[index] ?? false
+      guard finding.rule.provingSeverity == .error else { return false }
+      return isAccepted || (finding.severity < .error && finding.rule != .unboundedFrame)
     }
     guard let comparison else { return }
     staleCount = comparison.stale.count

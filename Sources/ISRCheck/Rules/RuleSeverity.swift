@@ -18,7 +18,8 @@ extension Rule {
     switch self {
     case .extendedRead, .notAnnotated: defaultSeverity
     case .extendedWrite, .deniedCall, .unresolvedIndirect, .recursion, .stackOverflow,
-      .unboundedFrame, .interruptState, .lockInversion, .undecodable, .undeclaredVector, .tracedOutside:
+      .unboundedFrame, .interruptState, .lockInversion, .undecodable, .undeclaredVector,
+      .tracedOutside:
       .error
     }
   }
@@ -36,7 +37,7 @@ extension CheckOptions {
   /// What a proof does not cover because of flags, a line each: belongs to what was assumed.
   public var restrictions: [String] {
     var lines = Rule.allCases.filter { prove && $0.provingSeverity > severity(of: $0) }.map {
-      "rule \($0.rawValue) (\($0.slug)) is only \(severity(of: $0).article) by a flag"
+      "rule \($0.rawValue) (\($0.slug)) is \(severity(of: $0).predicate) by a flag"
     }
     if !roots.isEmpty {
       lines.append("only these roots were checked: \(roots.joined(separator: ", "))")
@@ -46,12 +47,12 @@ extension CheckOptions {
 }
 
 extension Severity {
-  /// The word with its article.
-  fileprivate var article: String {
+  /// What a rule of this severity is.
+  fileprivate var predicate: String {
     switch self {
-    case .ignored: "something to ignore"
-    case .note: "a note"
-    case .warning: "a warning"
+    case .ignored: "ignored"
+    case .note: "only a note"
+    case .warning: "only a warning"
     case .error: "an error"
     }
   }
