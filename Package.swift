@@ -65,7 +65,8 @@ let package = Package(
     .target(name: "Locking", dependencies: ["Machine"], swiftSettings: kernel),
     .target(name: "PerCPU", dependencies: ["Machine"], swiftSettings: kernel),
     .target(name: "Machine", dependencies: ["CMachine"], swiftSettings: kernel),
-    .target(name: "CMachine", cSettings: [.unsafeFlags(["-mno-implicit-float"])]),
+    .target(
+      name: "CMachine", dependencies: ["ISRNotes"], cSettings: [.unsafeFlags(["-mno-implicit-float"])]),
 
     // Pure parsers of what the virtual machine monitor hands over.
     .target(name: "ACPI", dependencies: ["Boot"], swiftSettings: kernel),

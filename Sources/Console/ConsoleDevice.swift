@@ -87,7 +87,7 @@ public enum ConsoleDevice {
   private static func recordLine(_ text: LogMessage) -> LogMessage {
     var line = LogMessage()
     line.append(byte: 1)
-    line.append(text)
+    line.append(line: text)
     return line
   }
 }

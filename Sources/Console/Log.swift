@@ -59,7 +59,7 @@ public enum Log {
     line.append(byte: 0x20)
     line.append(level.name)
     line.append(": ")
-    line.append(message)
+    line.append(line: message)
     ConsoleDevice.writeLog(line: line)
   }
 }

@@ -40,18 +40,16 @@ public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Se
     text.withUTF8Buffer { for byte in $0 { append(byte: byte) } }
   }
 
-  /// Adds text.
+  /// Adds text of any length, for errors that write themselves. It may lie on the heap, so not in
+  /// interrupts; constant text goes to `append(_:)`.
   @inline(never)
-  public mutating func append(_ text: String) {
-    for byte in text.utf8 { append(byte: byte) }
+  public mutating func write(_ string: String) {
+    for byte in string.utf8 { append(byte: byte) }
   }
-
-  /// Adds text, for errors that write themselves.
-  public mutating func write(_ string: String) { append(string) }
 
   /// Adds another line's text.
   @inline(never)
-  public mutating func append(_ other: borrowing LogMessage) {
+  public mutating func append(line other: borrowing LogMessage) {
     for index in 0..<other.count { append(byte: other.storage[index]) }
   }
 
@@ -100,9 +98,9 @@ public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Se
     /// Text that is part of the image.
     public mutating func appendInterpolation(_ text: StaticString) { message.append(text) }
     /// Text.
-    public mutating func appendInterpolation(_ text: String) { message.append(text) }
+    public mutating func appendInterpolation(_ text: String) { message.write(text) }
     /// Another line's text.
-    public mutating func appendInterpolation(_ text: LogMessage) { message.append(text) }
+    public mutating func appendInterpolation(_ text: LogMessage) { message.append(line: text) }
 
     /// An error or whatever else can write itself.
     public mutating func appendInterpolation(_ value: some TextOutputStreamable) {

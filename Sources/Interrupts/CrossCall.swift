@@ -1,3 +1,4 @@
+import CMachine
 import Machine
 import PerCPU
 
@@ -75,24 +76,24 @@ public enum CrossCall {
 
   /// Runs `body` on every CPU of `cpus`, this one included if it is in the set, and waits until
   /// all are done.
+  ///
+  /// A part of its caller, so that the image shows which closure is handed over: isrcheck checks
+  /// that one as interrupt code.
+  @_transparent
+  @_alwaysEmitIntoClient
   public static func run(on cpus: CPUSet, _ body: @Sendable (CPU) -> Void) {
+    runInInterrupts(body, on: cpus)
+  }
+
+  /// Runs a lent closure, see `apus_run_in_interrupts`.
+  fileprivate static func run(_ closure: UnsafeRawPointer, on cpus: CPUSet) {
     let cpus = cpus.intersection(.online)
-    withoutActuallyEscaping(body) { body in
-      var body = body
-      withUnsafePointer(to: &body) { pointer in
-        var call = Pending(capacity: cpus.count)
-        call.start(
-          on: cpus,
-          { context, cpu in
-            context.assumingMemoryBound(to: (@Sendable (CPU) -> Void).self)
-              .pointee(CPU(index: cpu))
-          }, context: UnsafeRawPointer(pointer))
-        if cpus.contains(.current) {
-          Processor.withInterruptsDisabled { pointer.pointee(.current) }
-        }
-        call.wait()
-      }
+    var call = Pending(capacity: cpus.count)
+    call.start(on: cpus, apus_call_closure, context: closure)
+    if cpus.contains(.current) {
+      Processor.withInterruptsDisabled { apus_call_closure(closure, CPU.current.index) }
     }
+    call.wait()
   }
 
   /// Does what other CPUs asked of this one.
@@ -103,4 +104,16 @@ public enum CrossCall {
       mailboxes.current.pointee.doAll(as: .current) { _ in }
     }
   }
+}
+
+/// Lends a closure to `apus_cross_call`. The compiler passes a closure as two words, and a set of
+/// CPUs as one.
+@usableFromInline
+@_silgen_name("apus_run_in_interrupts")
+func runInInterrupts(_ body: @Sendable (CPU) -> Void, on cpus: CPUSet)
+
+/// The other end of `runInInterrupts`: the closure lives until this returns.
+@c(apus_cross_call)
+public func crossCall(_ closure: UnsafeRawPointer, _ cpus: UInt64) {
+  CrossCall.run(closure, on: CPUSet(bits: cpus))
 }

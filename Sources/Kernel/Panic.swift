@@ -124,7 +124,7 @@ enum Panic {
       case .write: "write to"
       case .execute: "execution at"
       }
-    line.append(", \(verb) \(hex: access.address)" as LogMessage)
+    line.append(line: ", \(verb) \(hex: access.address)" as LogMessage)
     if isOverflow {
       line.append(": stack overflow")
     } else if access.address < 4096 {

@@ -1,6 +1,7 @@
 #if hasFeature(Embedded)
 import ACPI
 import Boot
+import CMachine
 import Console
 import Interrupts
 import Machine
@@ -21,7 +22,7 @@ struct Processors {
 
   /// Bytes of the stacks for traps that may come when the stack in use is bad, and of the gap below
   /// them: only code of the kernel runs there, whose frames are small.
-  private static let trapStackSize: UInt64 = 16384
+  private static let trapStackSize = UInt64(APUS_TRAP_STACK_SIZE)
   private static let trapStackGap: UInt64 = 4096
 
   private let options: BootOptions

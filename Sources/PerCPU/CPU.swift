@@ -32,8 +32,9 @@ public struct CPUSet: Hashable, Sendable {
   @inline(__always)
   public init() { bits = 0 }
 
+  /// The set of the CPUs whose bits are set.
   @inline(__always)
-  init(bits: UInt64) { self.bits = bits }
+  package init(bits: UInt64) { self.bits = bits }
 
   /// The set of one CPU.
   @inline(__always)

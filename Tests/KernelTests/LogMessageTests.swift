@@ -52,7 +52,7 @@ private struct Celsius: TextOutputStreamable {
     var message: LogMessage = "\(long)"
     #expect(message.text == String(long.prefix(LogMessage.capacity)))
     message.append(byte: 0x58)
-    message.append(message)
+    message.append(line: message)
     message.append(hex: 1)
     #expect(message.text == String(long.prefix(LogMessage.capacity)))
   }

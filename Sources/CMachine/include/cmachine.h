@@ -3,6 +3,7 @@
 #pragma once
 #include <stdint.h>
 #include <stddef.h>
+#include "closure.h"
 
 #if defined(__x86_64__) && __STDC_HOSTED__ == 0
 #include "cmachine_x86_64.h"

@@ -2,6 +2,12 @@
 // Section numbers are of the Intel SDM, volume 3, unless said otherwise.
 #pragma once
 #if defined(__x86_64__) && __STDC_HOSTED__ == 0
+
+// Bytes of the stacks for traps that may come when the stack in use is bad: isrcheck proves that
+// this is enough.
+#define APUS_TRAP_STACK_SIZE 16384
+
+#ifndef __ASSEMBLER__
 #include <stdint.h>
 #include <stddef.h>
 
@@ -245,7 +251,8 @@ APUS_INLINE int apus_call_main(void) { return main(0, NULL); }
 
 void apus_boot(uint64_t start_info);
 void apus_secondary_boot(uint64_t index);
-void apus_trap(struct apus_trap_frame *frame);
+// An interrupt of any kind, not acknowledged yet.
+void apus_interrupt(struct apus_trap_frame *frame);
 
 // An exception or a non-maskable interrupt: returns to continue where it happened.
 void apus_handle_exception(struct apus_trap_frame *frame);
@@ -256,4 +263,5 @@ void *apus_heap_allocate(uint64_t alignment, uint64_t byte_count);
 void apus_heap_free(void *pointer);
 // Memory ran out where Swift has no way to say so.
 _Noreturn void apus_out_of_memory(uint64_t byte_count);
+#endif
 #endif

@@ -1,9 +1,20 @@
-// One stub per vector: makes every frame the same shape and calls apus_trap(frame).
+// One stub per vector: makes every frame the same shape and calls apus_handle_exception(frame) for
+// the CPU's exceptions, apus_interrupt(frame) for everything else.
 //
 // Only general registers are saved. That is sound because the kernel is compiled without vector
 // registers (`-mno-implicit-float`) and linked so that it never runs an application's copy of a
 // standard-library function.
 #if defined(__x86_64__) && __STDC_HOSTED__ == 0
+#include "cmachine_x86_64.h"
+#include "isrcheck.h"
+
+// What isrcheck has to know: where the hardware enters, and the two handlers behind it. Exceptions
+// come from interrupt handlers too. They, and non-maskable interrupts, may run on a stack of their
+// own of this size; interrupts use the stack that they find.
+ISR_VECTORS(apus_trap_stubs, 256, 0)
+ISR_ROOT(apus_interrupt, 0, ISR_NO_VECTOR)
+ISR_ROOT(apus_handle_exception, 1, ISR_NO_VECTOR)
+ISR_STACK(apus_handle_exception, APUS_TRAP_STACK_SIZE, 0)
 
 .section .text.traps, "ax", @progbits
 .code64
@@ -19,7 +30,11 @@ apus_trap_entries:
     pushq $0
   .endif
   pushq $\n
-  jmp apus_trap_common
+  .if \n < 32
+    jmp apus_exception_common
+  .else
+    jmp apus_interrupt_common
+  .endif
 .endm
 .set vector, 0
 .rept 256
@@ -29,8 +44,10 @@ apus_trap_entries:
 
 .size apus_trap_entries, . - apus_trap_entries
 
-.type apus_trap_common, @function
-apus_trap_common:
+// Saves the general registers, calls the handler with the frame, and goes back.
+.macro TRAP_COMMON name handler
+.type \name, @function
+\name:
   pushq %rax
   pushq %rbx
   pushq %rcx
@@ -48,10 +65,10 @@ apus_trap_common:
   pushq %r15
   cld
   movq %rsp, %rdi
-  movq %rsp, %rbx                // callee-saved: apus_trap keeps it
+  movq %rsp, %rbx                // callee-saved: the handler keeps it
   andq $~15, %rsp
   xorl %ebp, %ebp                // a handler's backtrace ends here
-  call apus_trap
+  call \handler
   movq %rbx, %rsp
   popq %r15
   popq %r14
@@ -70,7 +87,10 @@ apus_trap_common:
   popq %rax
   addq $16, %rsp
   iretq
-.size apus_trap_common, . - apus_trap_common
+.size \name, . - \name
+.endm
+TRAP_COMMON apus_exception_common, apus_handle_exception
+TRAP_COMMON apus_interrupt_common, apus_interrupt
 
 .section .rodata.traps, "a", @progbits
 .align 8

@@ -107,17 +107,14 @@ public struct TrapFrame {
   }
 }
 
-/// Where every trap stub ends up: sorts the machine's affairs from the kernel's.
-@c(apus_trap)
-public func trap(_ frame: UnsafeMutablePointer<apus_trap_frame>) {
+/// Where the stubs of all interrupts end up: acknowledges them and hands them to the kernel.
+@c(apus_interrupt)
+public func interrupt(_ frame: UnsafeMutablePointer<apus_trap_frame>) {
   let vector = frame.pointee.vector
-  if vector < 32 {
-    apus_handle_exception(frame)
-  } else if vector != InterruptVector.spurious.rawValue {
-    // A spurious interrupt must not be acknowledged (volume 3, 11.9), nor one that did not come by
-    // way of the local APIC: that would acknowledge another.
-    if LocalAPIC.isInService(UInt8(truncatingIfNeeded: vector)) { LocalAPIC.endInterrupt() }
-    apus_handle_interrupt(vector)
-  }
+  // A spurious interrupt must not be acknowledged (volume 3, 11.9), nor one that did not come by
+  // way of the local APIC: that would acknowledge another.
+  if vector == InterruptVector.spurious.rawValue { return }
+  if LocalAPIC.isInService(UInt8(truncatingIfNeeded: vector)) { LocalAPIC.endInterrupt() }
+  apus_handle_interrupt(vector)
 }
 #endif

@@ -1,0 +1,24 @@
+// A Swift closure that is lent for the time of a call, as the two words that it consists of.
+//
+// Swift itself would put a closure that another CPU is to call into a heap object behind a thunk,
+// and count references to it inside the interrupt. Lent this way it stays where it is, and what
+// runs in interrupts is known by name: isrcheck follows each closure that is handed to
+// `apus_run_in_interrupts` (see interrupts.policy of the SDK).
+#pragma once
+#include <stdint.h>
+
+struct apus_closure {
+  const void *_Nonnull function;
+  const void *_Nullable context;
+};
+
+// Calls the closure at `closure`, which takes one number.
+void apus_call_closure(const void *_Nonnull closure, long number);
+
+// Swift calls this by its name with a closure in place of the first two words, which live until it
+// returns. Calls apus_cross_call.
+__attribute__((swiftcall)) void apus_run_in_interrupts(
+    const void *_Nonnull function, const void *_Nullable context, uint64_t cpus);
+
+// The module Interrupts defines this: runs the closure on a set of CPUs, in interrupts, and waits.
+void apus_cross_call(const void *_Nonnull closure, uint64_t cpus);
