@@ -9,6 +9,8 @@ final class Exploration {
   let addressTaken: [UInt64]?
   /// Calls are not followed: they return and leave interrupts as they are.
   let isShallow: Bool
+  /// Functions are looked at once, whatever the context in which they are called.
+  let ignoresContext: Bool
   private(set) var nodes: [FunctionNode] = []
   /// What calls of functions that register handlers hand over; `nil` where that is not known.
   private(set) var registrations: [Registration: Set<UInt64>?] = [:]
@@ -29,9 +31,10 @@ final class Exploration {
 
   init(
     _ image: CodeImage, _ annotations: AnnotationIndex, isShallow: Bool = false,
-    addressTaken: [UInt64]? = nil
+    ignoresContext: Bool = false, addressTaken: [UInt64]? = nil
   ) {
     self.isShallow = isShallow
+    self.ignoresContext = ignoresContext
     self.image = image
     self.annotations = annotations
     self.addressTaken = addressTaken
@@ -40,6 +43,7 @@ final class Exploration {
 
   /// The node of a function in a context; queued if it is new.
   func node(_ entry: UInt64, _ context: FunctionNode.Context) -> FunctionNode {
+    let context = ignoresContext ? .init(interrupts: .unknown, saved: []) : context
     let key = FunctionNode.Key(entry: entry, context: context)
     if let index = indices[key] { return nodes[index] }
     let node = FunctionNode(index: nodes.count, key: key)
