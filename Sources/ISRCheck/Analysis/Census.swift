@@ -18,13 +18,16 @@ struct Census {
             Self.note(declared, of: name, isFollowed: target.node != nil, &assumed)
           }
           if target.step == .declared || target.step == .registration {
-            assumed.insert("\(name) is called by \(examination.name(of: node.entry)): \(target.step.rawValue)")
+            assumed.insert(
+              "\(name) is called by \(examination.name(of: node.entry)): \(target.step.rawValue)")
           }
         }
       }
       if let declared = examination.annotations[node.entry] {
         let name = examination.name(of: node.entry)
-        if let frame = declared.frame { assumed.insert("\(name) has a frame of at most \(frame) bytes") }
+        if let frame = declared.frame {
+          assumed.insert("\(name) has a frame of at most \(frame) bytes")
+        }
         if let depth = declared.recursionDepth {
           assumed.insert("\(name) is at most \(depth) times in progress")
         }
@@ -61,7 +64,9 @@ struct Census {
     _ assumed: inout Set<String>
   ) {
     if let reason = declared.trusted { assumed.insert("\(name) is trusted: \(reason)") }
-    if declared.isFatal { assumed.insert("\(name) does not return, and what it does is not checked") }
+    if declared.isFatal {
+      assumed.insert("\(name) does not return, and what it does is not checked")
+    }
     if !declared.saves.isEmpty { assumed.insert("\(name) saves \(declared.saves.names)") }
     if !declared.restores.isEmpty { assumed.insert("\(name) restores \(declared.restores.names)") }
     switch declared.interruptChange {

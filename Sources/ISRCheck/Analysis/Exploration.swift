@@ -137,7 +137,9 @@ final class Exploration {
       return true
     case .stop: return false
     case .return:
-      finish(at: address, FunctionNode.Context(interrupts: state.interrupts, saved: state.saved), in: node)
+      finish(
+        at: address, FunctionNode.Context(interrupts: state.interrupts, saved: state.saved),
+        in: node)
       return false
     case .interruptReturn:
       node.returnsFromInterrupt = true
@@ -271,7 +273,8 @@ final class Exploration {
         leaving, instruction.address, isIndirect: true, unresolved: found.unresolved, state,
         in: node)
     } else {
-      var site = CallSite(address: instruction.address, isIndirect: true, interrupts: state.interrupts)
+      var site = CallSite(
+        address: instruction.address, isIndirect: true, interrupts: state.interrupts)
       site.depth = depth.map { -$0 }
       for target in found.targets.keys { site.targets[target] = .init(step: .constant, node: nil) }
       node.sites[instruction.address] = site
@@ -298,7 +301,7 @@ final class Exploration {
         indirectJump(value, thunk, &state, in: node)
         return
       }
-      let (node: callee, after) = enter(target, declared, state, &site, from: node)
+      let (node:callee, after) = enter(target, declared, state, &site, from: node)
       site.targets[target] = .init(step: step, node: callee?.index)
       if let callee {
         wait(for: callee, .init(caller: node.index, site: address, continuation: nil), nil)
@@ -329,7 +332,8 @@ final class Exploration {
       propagate(state, to: instruction.end, in: node)
       return
     }
-    var site = site(at: address, isIndirect, unresolved, state, pushing: convention.returnAddressSize)
+    var site = site(
+      at: address, isIndirect, unresolved, state, pushing: convention.returnAddressSize)
     if let depth = site.depth, depth > node.depth { node.depth = depth }
     var goesOn = unresolved != nil
     let after = afterCall(state, of: targets.keys)
@@ -343,7 +347,7 @@ final class Exploration {
           in: node)
         return
       }
-      let (node: callee, left) = enter(target, declared, state, &site, from: node)
+      let (node:callee, left) = enter(target, declared, state, &site, from: node)
       site.targets[target] = .init(step: step, node: callee?.index)
       let waiter = FunctionNode.Waiter(
         caller: node.index, site: address, continuation: instruction.end)
@@ -407,8 +411,8 @@ final class Exploration {
     }
     for handler in declared.registers { noteRegistration(handler, at: site.address, state) }
     let isOpaque =
-      isShallow ||
-      declared.trusted != nil || declared.denied != nil || declared.interruptChange != nil
+      isShallow || declared.trusted != nil || declared.denied != nil
+      || declared.interruptChange != nil
       || !declared.saves.isEmpty || !declared.restores.isEmpty || declared.acquires != nil
       || declared.releases != nil
     if isOpaque || !image.isCode(target) { return (nil, after) }
@@ -494,7 +498,8 @@ final class Exploration {
       }
     }
     let container = image.functions.function(holding: instruction.address)?.address ?? node.entry
-    let sets = (annotations[container]?.calledSets ?? []) + (annotations[node.entry]?.calledSets ?? [])
+    let sets =
+      (annotations[container]?.calledSets ?? []) + (annotations[node.entry]?.calledSets ?? [])
     if !sets.isEmpty {
       var targets: [UInt64: ResolutionStep] = [:]
       for set in sets { targets.merge(annotations.members[set] ?? [:]) { old, _ in old } }
@@ -539,7 +544,8 @@ final class Exploration {
   ) -> [UInt64]? {
     guard case .set(let number) = value.kind else { return nil }
     let list = interpreter.sets[number]
-    if !list.isOpen && list.constants.allSatisfy({ image.isCode($0) }) && list.constants.count < 128 {
+    if !list.isOpen && list.constants.allSatisfy({ image.isCode($0) }) && list.constants.count < 128
+    {
       return nil
     }
     guard let function = image.functions.function(holding: address), function.size > 0 else {

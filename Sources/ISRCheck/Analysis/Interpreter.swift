@@ -260,7 +260,8 @@ struct Interpreter {
     case .set(let set): return sets.map(set) { $0 & mask }
     case .bits(let zeros, let ones):
       let (zeros, ones) = (zeros | ~mask, ones & mask)
-      return zeros | ones == .max ? .constant(ones) : AbstractValue(kind: .bits(zeros: zeros, ones: ones))
+      return zeros | ones == .max
+        ? .constant(ones) : AbstractValue(kind: .bits(zeros: zeros, ones: ones))
     case .interval(_, let high, bits: 64) where high <= mask && mask & (mask &+ 1) == 0:
       return value.anonymous
     default:
@@ -524,7 +525,8 @@ struct Interpreter {
     switch instruction.operation {
     case .arithmetic(.add, _, _, .memory(let memory), _, _):
       guard let before, let base = memory.base else { return }
-      state.typeCheck = .init(function: base, loaded: nil, hash: 0 &- UInt32(truncatingIfNeeded: before))
+      state.typeCheck = .init(
+        function: base, loaded: nil, hash: 0 &- UInt32(truncatingIfNeeded: before))
     case .copy(let target, .memory(let memory), bits: 32, _, _)
     where memory.displacement == -4 && memory.index == nil:
       if let base = memory.base {

@@ -20,7 +20,9 @@ struct CodePatches: Sendable {
       guard
         let layout = [(size: 12, lengths: 10), (14, 12), (13, 10)].first(where: { layout in
           table.count(layout.size) != nil
-            && table.entries(layout.size).allSatisfy { isCode($0.offset(0)) && $0.byte(layout.lengths) > 0 }
+            && table.entries(layout.size).allSatisfy {
+              isCode($0.offset(0)) && $0.byte(layout.lengths) > 0
+            }
         })
       else { throw Self.unknownLayout(file, ".altinstructions") }
       for entry in table.entries(layout.size) {

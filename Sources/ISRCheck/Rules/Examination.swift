@@ -21,7 +21,8 @@ struct Examination {
     guard let severity = severity(of: rule) else { return nil }
     return Finding(
       rule: rule, severity: severity, message: message, root: reach.root.name,
-      place: place(of: address, in: exploration.nodes[node].entry), chain: calls(to: node, of: reach),
+      place: place(of: address, in: exploration.nodes[node].entry),
+      chain: calls(to: node, of: reach),
       notes: notes)
   }
 
