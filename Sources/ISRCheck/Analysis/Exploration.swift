@@ -184,9 +184,9 @@ final class Exploration {
       .subtracting(state.saved)
     if !unsaved.isEmpty { node.extendedWrites[instruction.address] = unsaved }
     state.saved.subtract(instruction.extendedRestores)
-    if !instruction.extendedReads.isEmpty {
-      node.extendedReads[instruction.address] = instruction.extendedReads
-    }
+    // What was saved is the handler's own until it is restored.
+    let foreign = instruction.extendedReads.subtracting(state.saved)
+    if !foreign.isEmpty { node.extendedReads[instruction.address] = foreign }
   }
 
   private func noteStack(
@@ -268,7 +268,7 @@ final class Exploration {
       }
     }
     let depth = state[image.convention.stackPointer].stackOffset
-    if !leaving.isEmpty || found.unresolved != nil || depth == 0 {
+    if !leaving.isEmpty || found.unresolved != nil || found.targets.isEmpty {
       leave(
         leaving, instruction.address, isIndirect: true, unresolved: found.unresolved, state,
         in: node)
