@@ -166,6 +166,11 @@ public struct Checker {
     bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
   }
 
+  /// The instructions that interrupts can reach.
+  var coverage: Coverage {
+    Coverage(Set(reaches.flatMap(\.nodes)).sorted().map { exploration.nodes[$0] }, image)
+  }
+
   /// The functions that are reached, and the calls between them.
   public func graph() throws(CheckFailure) -> CallGraph {
     let reached = Set(reaches.flatMap(\.nodes)).sorted()
