@@ -118,7 +118,15 @@ public struct Checker {
   // MARK: Results
 
   private var examination: Examination {
-    Examination(image: image, exploration: exploration, reaches: reaches, options: options)
+    var sites: [UInt64: UInt64] = [:]
+    for (registration, handlers) in registrations {
+      for handler in handlers ?? [] {
+        sites[handler] = min(sites[handler] ?? .max, registration.site)
+      }
+    }
+    return Examination(
+      image: image, exploration: exploration, reaches: reaches, registrationSites: sites,
+      options: options)
   }
 
   /// All findings; source lines are filled in by `SourceLines`.

@@ -503,7 +503,14 @@ final class Exploration {
     if !sets.isEmpty {
       var targets: [UInt64: ResolutionStep] = [:]
       for set in sets { targets.merge(annotations.members[set] ?? [:]) { old, _ in old } }
-      return (targets, nil)
+      let mayBeEmpty =
+        annotations[container]?.mayCallNobody == true
+        || annotations[node.entry]?.mayCallNobody == true
+      return (
+        targets,
+        targets.isEmpty && !mayBeEmpty
+          ? "its set has no members; a call that registers one may have been inlined" : nil
+      )
     }
     if case .register(let register) = operand, let check, check.function == register,
       let hash = check.hash
