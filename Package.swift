@@ -140,7 +140,7 @@ let package = Package(
     .testTarget(
       name: "ISRCheckTests",
       dependencies: ["ISRCheck", "ISRCheckOptions", "ISRCheckCommand", "ELF", "TestSupport"],
-      exclude: ["Golden"],
+      exclude: ["Golden", "Kernel"],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "KernelTests",

@@ -112,7 +112,7 @@ import Testing
     #expect(
       try table.kinds(of: "isr_d") == [
         "acquires(\(lock)Optional(1), className: nil, disablesInterrupts: true))",
-        "callsMembers(set: \(set))", "registersHandler(argument: 1, set: 0)",
+        "callsMembers(set: \(set), orNobody: false)", "registersHandler(argument: 1, set: 0)",
         "registersHandler(argument: 2, set: \(set))",
         "releases(\(lock)nil, className: Optional(\"console\"), disablesInterrupts: false))",
       ])

@@ -24,6 +24,7 @@ import Testing
       ("registers f argument=2", .registersHandler(argument: 2, set: 0)),
       ("registers f argument=2 set=7", .registersHandler(argument: 2, set: 7)),
       ("calls f set=0x10", .callsMembers(set: 16)),
+      ("calls f set=2 or-nobody", .callsMembers(set: 2, orNobody: true)),
       ("member f set=7", .member(set: 7)),
       (
         "acquires f argument=0 interrupts-off",

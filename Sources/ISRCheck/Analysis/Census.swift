@@ -84,9 +84,9 @@ struct Census {
 /// The code that was followed.
 struct Coverage {
   /// Addresses of instructions.
-  private let instructions: Set<UInt64>
+  let addresses: Set<UInt64>
 
-  var instructionCount: Int { instructions.count }
+  var instructionCount: Int { addresses.count }
 
   init(_ nodes: [FunctionNode], _ image: CodeImage) {
     var instructions: Set<UInt64> = []
@@ -99,8 +99,8 @@ struct Coverage {
         }
       }
     }
-    self.instructions = instructions
+    addresses = instructions
   }
 
-  func contains(_ address: UInt64) -> Bool { instructions.contains(address) }
+  func contains(_ address: UInt64) -> Bool { addresses.contains(address) }
 }

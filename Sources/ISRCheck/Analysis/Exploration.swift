@@ -184,9 +184,9 @@ final class Exploration {
       .subtracting(state.saved)
     if !unsaved.isEmpty { node.extendedWrites[instruction.address] = unsaved }
     state.saved.subtract(instruction.extendedRestores)
-    if !instruction.extendedReads.isEmpty {
-      node.extendedReads[instruction.address] = instruction.extendedReads
-    }
+    // What was saved is the handler's own until it is restored.
+    let foreign = instruction.extendedReads.subtracting(state.saved)
+    if !foreign.isEmpty { node.extendedReads[instruction.address] = foreign }
   }
 
   private func noteStack(
@@ -268,7 +268,7 @@ final class Exploration {
       }
     }
     let depth = state[image.convention.stackPointer].stackOffset
-    if !leaving.isEmpty || found.unresolved != nil || depth == 0 {
+    if !leaving.isEmpty || found.unresolved != nil || found.targets.isEmpty {
       leave(
         leaving, instruction.address, isIndirect: true, unresolved: found.unresolved, state,
         in: node)
@@ -503,7 +503,14 @@ final class Exploration {
     if !sets.isEmpty {
       var targets: [UInt64: ResolutionStep] = [:]
       for set in sets { targets.merge(annotations.members[set] ?? [:]) { old, _ in old } }
-      return (targets, nil)
+      let mayBeEmpty =
+        annotations[container]?.mayCallNobody == true
+        || annotations[node.entry]?.mayCallNobody == true
+      return (
+        targets,
+        targets.isEmpty && !mayBeEmpty
+          ? "its set has no members; a call that registers one may have been inlined" : nil
+      )
     }
     if case .register(let register) = operand, let check, check.function == register,
       let hash = check.hash
