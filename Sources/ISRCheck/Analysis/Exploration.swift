@@ -157,10 +157,13 @@ final class Exploration {
       if outcome != false {
         var taken = state
         interpreter.assume(condition, in: &taken)
+        if instruction.operation != .none { taken.comparison = nil }
         jump(to: target, from: address, taken, in: node)
       }
       if outcome == true { return false }
       interpreter.assume(condition.negated, in: &state)
+      // A branch that compares for itself leaves the flags alone: they are not its comparison's.
+      if instruction.operation != .none { state.comparison = nil }
       return true
     case .call(let target):
       call([target: .direct], instruction, isIndirect: false, unresolved: nil, state, in: node)
