@@ -28,8 +28,11 @@ public struct CallEdges {
       for site in node.sites.values {
         if site.isUnresolved { lines.insert("\(caller.symbol)\t?\tunresolved") }
         for (entry, target) in site.targets {
-          guard let callee = image.functions.function(startingAt: entry) else { continue }
-          lines.insert("\(caller.symbol)\t\(callee.symbol)\t\(target.step.rawValue)")
+          // The places of a switch are in the function itself.
+          let callee = image.functions.symbol(startingAt: entry)
+          guard target.node != nil || callee != nil else { continue }
+          let name = callee ?? "0x" + String(entry, radix: 16)
+          lines.insert("\(caller.symbol)\t\(name)\t\(target.step.rawValue)")
         }
       }
     }

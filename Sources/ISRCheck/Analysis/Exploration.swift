@@ -93,12 +93,12 @@ final class Exploration {
     var address = start
     while true {
       if address != start {
-        if node.blocks[address] != nil {
-          propagate(state, to: address, in: node)
-          break
-        }
         if let next = image.patches.continuation(after: address) {
           propagate(state, to: next, in: node)
+          break
+        }
+        if node.blocks[address] != nil {
+          propagate(state, to: address, in: node)
           break
         }
         if endsInto(address, state, in: node) { break }
@@ -157,10 +157,13 @@ final class Exploration {
       if outcome != false {
         var taken = state
         interpreter.assume(condition, in: &taken)
+        if instruction.operation != .none { taken.comparison = nil }
         jump(to: target, from: address, taken, in: node)
       }
       if outcome == true { return false }
       interpreter.assume(condition.negated, in: &state)
+      // A branch that compares for itself leaves the flags alone: they are not its comparison's.
+      if instruction.operation != .none { state.comparison = nil }
       return true
     case .call(let target):
       call([target: .direct], instruction, isIndirect: false, unresolved: nil, state, in: node)
@@ -245,12 +248,14 @@ final class Exploration {
   }
 
   /// Whether a jump to a place leaves the function: another one starts there, and the stack is as
-  /// it was at the entry. With a frame on the stack the code there is a part of this function.
+  /// it was at the entry, or on another stack. With a frame on the stack the code there is a part of
+  /// this function.
   private func isCallable(_ target: UInt64, _ state: MachineState) -> Bool {
     let declared = annotations[target]
     if declared?.isReturnThunk == true || declared?.thunkRegister != nil { return true }
     guard image.functions.isStart(target) || declared != nil else { return false }
-    return declared != nil || state[image.convention.stackPointer].stackOffset == 0
+    let offset = state[image.convention.stackPointer].stackOffset
+    return declared != nil || offset == 0 || offset == nil
   }
 
   private func indirectJump(
@@ -336,6 +341,8 @@ final class Exploration {
       at: address, isIndirect, unresolved, state, pushing: convention.returnAddressSize)
     if let depth = site.depth, depth > node.depth { node.depth = depth }
     var goesOn = unresolved != nil
+    // Code that replaces other code goes on behind that.
+    let next = image.patches.continuation(after: instruction.end) ?? instruction.end
     let after = afterCall(state, of: targets.keys)
     for (target, step) in targets {
       let declared = annotations[target]
@@ -350,18 +357,18 @@ final class Exploration {
       let (node:callee, left) = enter(target, declared, state, &site, from: node)
       site.targets[target] = .init(step: step, node: callee?.index)
       let waiter = FunctionNode.Waiter(
-        caller: node.index, site: address, continuation: instruction.end)
+        caller: node.index, site: address, continuation: next)
       if let callee {
         wait(for: callee, waiter, after)
       } else if let left {
         var after = after
         after.interrupts = left.interrupts
         after.saved = left.saved
-        propagate(after, to: instruction.end, in: node)
+        propagate(after, to: next, in: node)
       }
     }
     if targets.isEmpty { goesOn = true }
-    if goesOn { propagate(after, to: instruction.end, in: node) }
+    if goesOn { propagate(after, to: next, in: node) }
     node.sites[address] = site
   }
 

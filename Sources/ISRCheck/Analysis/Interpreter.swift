@@ -126,24 +126,30 @@ struct Interpreter {
     return result
   }
 
-  /// The entries of a constant table whose index is not bounded, as far as a table may go.
+  /// The entries of a table of which it is not known where it ends, or whether it stays as it is:
+  /// as many as the index allows, and as a table may have.
   private func openTable(_ memory: Memory, in state: MachineState) -> ConstantSets.List? {
-    guard !memory.isSegmented, memory.index != nil, memory.size > 2 || memory.scale == memory.size
+    guard !memory.isSegmented, let index = memory.index,
+      memory.size > 2 || memory.scale == memory.size
     else { return nil }
     let base = memory.base.map { state[$0].constant } ?? 0
     guard let start = base.map({ $0 &+ UInt64(bitPattern: memory.displacement) }),
-      image.constant(at: start, size: Int(memory.size)) != nil,
       image.constantTable(at: start) == nil
     else { return nil }
-    var constants: [UInt64] = []
-    var address = start
-    while constants.count < 1024, address == start || !image.functions.isObject(address),
-      let constant = image.constant(at: address, size: Int(memory.size))
-    {
-      constants.append(constant)
-      address &+= UInt64(memory.size)
+    var (low, high): (UInt64, UInt64) = (0, 1023)
+    if case .interval(let least, let most, bits: 64) = whole(index, in: state).kind {
+      (low, high) = (least, min(most, least &+ 1023))
     }
-    return .init(constants: constants, isOpen: true)
+    var constants: [UInt64] = []
+    while low <= high {
+      let address = start &+ low &* UInt64(memory.scale)
+      guard constants.isEmpty || !image.functions.isObject(address),
+        let entry = image.initialNumber(at: address, size: Int(memory.size))
+      else { break }
+      constants.append(entry)
+      low += 1
+    }
+    return constants.isEmpty ? nil : .init(constants: constants, isOpen: true)
   }
 
   /// The address of the table that an access with an unknown index goes into.
@@ -317,6 +323,7 @@ struct Interpreter {
     let sp = stackPointer
     let here = instruction.address
     let before = typeCheckConstant(instruction, state)
+    if let writeBack = instruction.writeBack, writeBack.isBefore { move(writeBack, &state) }
     switch instruction.operation {
     case .none: clobber(instruction, in: &state)
     case .changesFlags:
@@ -378,26 +385,23 @@ struct Interpreter {
         state.retireMemoryOrigins()
         forgetEscaped(in: &state)
       }
-    case .storePair(let memory, let first, let second, let writeBack):
-      transferPair(memory, writeBack, instruction, &state) { interpreter, state, low, high in
-        for (register, memory) in [(first, low), (second, high)] {
-          let place = interpreter.address(of: memory, in: state)
-          let new = register.map { interpreter.whole($0, in: state) } ?? .constant(0)
-          interpreter.store(new, to: memory, in: &state, address: place)
-        }
+    case .storePair(let memory, let first, let second):
+      let bits = UInt8(min(64, Int(memory.size) * 8))
+      for (operand, memory) in [(first, memory), (second, memory.next)] {
+        let new = value(operand, bits: bits, in: &state, at: here)
+        let place = address(of: memory, in: state)
+        store(new, to: memory, in: &state, address: place)
       }
-    case .loadPair(let first, let second, let memory, let writeBack):
-      transferPair(memory, writeBack, instruction, &state) { interpreter, state, low, high in
-        let values = (
-          interpreter.load(low, in: &state, at: here), interpreter.load(high, in: &state, at: here)
-        )
-        state[first] = values.0.anonymous
-        if let second { state[second] = values.1.anonymous }
-      }
+    case .loadPair(let first, let second, let memory):
+      let low = load(memory, in: &state, at: here)
+      let high = load(memory.next, in: &state, at: here)
+      clobber(instruction, in: &state)
+      if let first { state[first] = low.anonymous }
+      if let second { state[second] = high.anonymous }
     case .insert(let target, let value, let mask):
       let old = whole(target, in: state)
       clobber(instruction, in: &state)
-      state[target] = old.constant.map { .constant($0 & ~mask | value & mask) } ?? .unknown
+      state[target] = inserted(value, mask, into: old)
     case .push(let operand):
       push(value(operand, bits: 64, in: &state, at: here), &state)
     case .pop(let register):
@@ -424,6 +428,7 @@ struct Interpreter {
     case .disableInterrupts: state.interrupts = .off
     case .enableInterrupts: state.interrupts = .on
     }
+    if let writeBack = instruction.writeBack, !writeBack.isBefore { move(writeBack, &state) }
     noteTypeCheck(instruction, before: before, &state)
     if instruction.writesMemory, case .none = instruction.operation {
       state.retireMemoryOrigins()
@@ -431,9 +436,16 @@ struct Interpreter {
     }
   }
 
-  /// Registers that an instruction overwrites with what is not known.
+  /// The base register of an access moves by its offset.
+  private mutating func move(_ writeBack: Instruction.WriteBack, _ state: inout MachineState) {
+    state[writeBack.base] = add(
+      whole(writeBack.base, in: state), UInt64(bitPattern: writeBack.offset))
+  }
+
+  /// Registers that an instruction overwrites with what is not known; a base that moves is known.
   private func clobber(_ instruction: Instruction, in state: inout MachineState) {
     var rest = instruction.overwrites.rawValue
+    if let writeBack = instruction.writeBack { rest &= ~RegisterSet(writeBack.base).rawValue }
     while rest != 0 {
       let number = rest.trailingZeroBitCount
       rest &= rest &- 1
@@ -482,24 +494,17 @@ struct Interpreter {
     if case .stack(let offset) = state[sp].kind { state.slots[offset] = value }
   }
 
-  private mutating func transferPair(
-    _ memory: Memory, _ writeBack: Instruction.WriteBack?, _ instruction: Instruction,
-    _ state: inout MachineState,
-    _ transfer: (inout Interpreter, inout MachineState, Memory, Memory) -> Void
-  ) {
-    let base = memory.base
-    if let base, let writeBack, writeBack.before {
-      state[base] = add(whole(base, in: state), UInt64(bitPattern: writeBack.offset))
-    }
-    let kept = base.map { state[$0] }
-    clobber(instruction, in: &state)
-    if let base, let kept { state[base] = kept }
-    var high = memory
-    high.displacement &+= 8
-    transfer(&self, &state, memory, high)
-    if let base, let writeBack, !writeBack.before {
-      state[base] = add(whole(base, in: state), UInt64(bitPattern: writeBack.offset))
-    }
+  /// Some bits of a word become known; the others are what they were.
+  private func inserted(
+    _ value: UInt64, _ mask: UInt64, into old: AbstractValue
+  ) -> AbstractValue {
+    var known: (zeros: UInt64, ones: UInt64) = (0, 0)
+    if let number = old.constant { known = (~number, number) }
+    if case .bits(let zeros, let ones) = old.kind { known = (zeros, ones) }
+    let ones = known.ones & ~mask | value & mask
+    let zeros = known.zeros & ~mask | ~value & mask
+    return zeros | ones == .max
+      ? .constant(ones) : AbstractValue(kind: .bits(zeros: zeros, ones: ones))
   }
 
   // MARK: Type hashes

@@ -24,12 +24,16 @@ public struct Instruction: Equatable, Sendable {
   public var extendedRestores: ExtendedState
   /// Whether it may write to memory; what `operation` stores to and pushes included.
   public var writesMemory: Bool
+  /// What becomes of the base register of its access to memory, beside `operation`; also in
+  /// `overwrites`.
+  public var writeBack: WriteBack?
 
   public init(
     address: UInt64, length: UInt8, flow: Flow = .next, operation: Operation = .none,
     overwrites: RegisterSet = [], extendedWrites: ExtendedState = [],
     extendedReads: ExtendedState = [], extendedSaves: ExtendedState = [],
-    extendedRestores: ExtendedState = [], writesMemory: Bool = false
+    extendedRestores: ExtendedState = [], writesMemory: Bool = false,
+    writeBack: WriteBack? = nil
   ) {
     self.address = address
     self.length = length
@@ -41,6 +45,7 @@ public struct Instruction: Equatable, Sendable {
     self.extendedSaves = extendedSaves
     self.extendedRestores = extendedRestores
     self.writesMemory = writesMemory
+    self.writeBack = writeBack
   }
 
   /// The address of the next instruction in memory.
@@ -48,10 +53,11 @@ public struct Instruction: Equatable, Sendable {
 
   /// Where control goes after an instruction.
   public enum Flow: Equatable, Sendable {
-    /// To the next one; also after system calls and `hlt`.
+    /// To the next one; also after system calls, breakpoints and `hlt`.
     case next
     case jump(UInt64)
-    /// To the target or to the next one. The condition is about the last comparison.
+    /// To the target or to the next one. The condition is about the last comparison, or about the
+    /// one that `operation` is; that one is no longer known behind the branch.
     case branch(UInt64, Condition)
     /// To the target, and from there back to the next one. A call of the next instruction, which
     /// is how code finds out its address, is a call too.
@@ -114,10 +120,10 @@ public struct Instruction: Equatable, Sendable {
     case store(Memory, Operand)
     /// The bits of the mask become those of the value, the others stay (AArch64 `movk`).
     case insert(to: Register, value: UInt64, mask: UInt64)
-    /// Two registers of AArch64 are stored, or loaded, one behind the other (8 bytes each);
-    /// `writeBack` is what the base register becomes beforehand (`before`) or afterwards.
-    case storePair(Memory, Register, Register?, writeBack: WriteBack?)
-    case loadPair(Register, Register?, Memory, writeBack: WriteBack?)
+    /// Two registers of AArch64 are stored, or loaded, one behind the other, each with the size of
+    /// the access; `nil` for a value that is dropped.
+    case storePair(Memory, Operand, Operand)
+    case loadPair(Register?, Register?, Memory)
     case push(Operand)
     /// `nil`: the value is dropped or goes to where nothing is tracked.
     case pop(Register?)
@@ -133,14 +139,17 @@ public struct Instruction: Equatable, Sendable {
     case enableInterrupts
   }
 
-  /// A base register that changes by an offset, before the access or after it.
+  /// A base register of AArch64 that changes by an offset, before the access or after it. The
+  /// access itself is without the offset: before it, the register has changed already.
   public struct WriteBack: Equatable, Sendable {
+    public var base: Register
     public var offset: Int64
-    public var before: Bool
+    public var isBefore: Bool
 
-    public init(offset: Int64, before: Bool) {
+    public init(base: Register, offset: Int64, isBefore: Bool) {
+      self.base = base
       self.offset = offset
-      self.before = before
+      self.isBefore = isBefore
     }
   }
 
@@ -200,5 +209,14 @@ public struct Memory: Equatable, Sendable {
     self.size = size
     self.isSegmented = isSegmented
     self.indexBits = indexBits
+  }
+}
+
+extension Memory {
+  /// The access of the same size behind this one.
+  var next: Memory {
+    var result = self
+    result.displacement &+= Int64(size)
+    return result
   }
 }

@@ -91,8 +91,7 @@ struct X86Reading {
     default: break
     }
     switch mnemonic {
-    case ZYDIS_MNEMONIC_UD0, ZYDIS_MNEMONIC_UD1, ZYDIS_MNEMONIC_UD2, ZYDIS_MNEMONIC_INT3:
-      return .stop
+    case ZYDIS_MNEMONIC_UD0, ZYDIS_MNEMONIC_UD1, ZYDIS_MNEMONIC_UD2: return .stop
     case ZYDIS_MNEMONIC_SYSRET, ZYDIS_MNEMONIC_SYSEXIT, ZYDIS_MNEMONIC_RSM: return .interruptReturn
     case ZYDIS_MNEMONIC_XBEGIN: return destination.map { .branch($0, .other) } ?? .next
     default: return .next

@@ -1,0 +1,3 @@
+extension ARM64Reading {
+  var text: String { "" }
+}
