@@ -2,6 +2,9 @@
 ///
 /// A block after a call is reached only when the called function is found to return, so code
 /// behind calls that never return is not taken for a part of the function.
+///
+/// Everything is done in the order of addresses, so that two checks of an image say the same in the
+/// same words.
 final class Exploration {
   let image: CodeImage
   let annotations: AnnotationIndex
@@ -141,12 +144,8 @@ final class Exploration {
         at: address, FunctionNode.Context(interrupts: state.interrupts, saved: state.saved),
         in: node)
       return false
-    case .interruptReturn:
-      node.returnsFromInterrupt = true
-      if node.context.interrupts == .off && state.interrupts == .on {
-        node.unbalancedExits.insert(address)
-      }
-      return false
+    // What was interrupted gets back its own interrupt flag, whatever it is here.
+    case .interruptReturn: return false
     case .jump(let target):
       interpreter.apply(instruction, to: &state)
       jump(to: target, from: address, state, in: node)
@@ -212,7 +211,9 @@ final class Exploration {
     exit.saved.formIntersection(context.saved)
     guard exit != node.exit else { return }
     node.exit = exit
-    for (waiter, state) in node.waiters { resume(waiter, state, after: node) }
+    for (waiter, state) in node.waiters.sorted(by: { $0.key < $1.key }) {
+      resume(waiter, state, after: node)
+    }
   }
 
   private func resume(
@@ -265,7 +266,7 @@ final class Exploration {
     let found = resolve(operand, instruction, &state, in: node)
     // The places of a switch lie in the function; what starts another one leaves it.
     var leaving: [UInt64: ResolutionStep] = [:]
-    for (target, step) in found.targets {
+    for (target, step) in found.targets.sorted(by: { $0.key < $1.key }) {
       if step == .constant && (target == node.entry || !isCallable(target, state)) {
         propagate(state, to: target, in: node)
       } else {
@@ -292,7 +293,7 @@ final class Exploration {
     unresolved: String?, _ state: MachineState, in node: FunctionNode
   ) {
     var site = site(at: address, isIndirect, unresolved, state, pushing: 0)
-    for (target, step) in targets {
+    for (target, step) in targets.sorted(by: { $0.key < $1.key }) {
       let declared = annotations[target]
       if declared?.isReturnThunk == true {
         finish(
@@ -344,7 +345,7 @@ final class Exploration {
     // Code that replaces other code goes on behind that.
     let next = image.patches.continuation(after: instruction.end) ?? instruction.end
     let after = afterCall(state, of: targets.keys)
-    for (target, step) in targets {
+    for (target, step) in targets.sorted(by: { $0.key < $1.key }) {
       let declared = annotations[target]
       if let register = declared?.thunkRegister {
         var state = state
