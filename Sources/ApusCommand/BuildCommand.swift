@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import ISRCheckOptions
 import VirtualMachines
 
@@ -38,6 +39,8 @@ struct BuildCommand: ParsableCommand {
     print("size      \(image.fileSize) bytes")
     print("stripped  \(image.strippedSize) bytes (what is loaded of the file)")
     if omitsCheck { return }
+    // The report goes out past the buffer of `print`.
+    fflush(nil)
     var arguments = try CheckArguments.parse(["--quiet"])
     let status = try arguments.prove(image: path)
     if status != 0 { throw ExitCode(status) }

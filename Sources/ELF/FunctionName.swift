@@ -83,6 +83,10 @@ public enum FunctionName {
         }
         name += content[..<discriminator.lowerBound]
         rest = next
+      } else if first == "`", let end = rest.dropFirst().firstIndex(of: "`") {
+        // A raw identifier, in which any character stands for itself.
+        name += rest[...end]
+        rest = rest[end...].dropFirst()
       } else if first == "<", name.last != ".", let next = after(groupAt: rest.startIndex, of: rest)
       {
         rest = next

@@ -25,7 +25,7 @@ struct ISRCheckCommand: ParsableCommand {
         2  the image cannot be analysed, or a flag is wrong
       """,
     version: ISRCheckVersion.current,
-    subcommands: [CheckCommand.self, ExplainCommand.self, WhyCommand.self],
+    subcommands: [CheckCommand.self, ExplainCommand.self, WhyCommand.self, EdgesCommand.self],
     defaultSubcommand: CheckCommand.self)
 
   /// The name before messages.

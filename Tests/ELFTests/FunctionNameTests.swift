@@ -7,6 +7,10 @@ import Testing
   @Test(arguments: [
     ("memcpy", "memcpy"),
     ("$e4Main3fooyyF", "Main.foo()"),
+    (
+      "$e2c20059Savesandrestoreseveryregisterall_lEadifiCAIHAshbaAfrEaAEcgbs6UInt32V_ADySvSgXCs6UInt64Vtvp",
+      "c2.`Saves,\u{a0}and\u{a0}restores:\u{a0}every\u{a0}register\u{a0}(all)`"
+    ),
     ("$s4Main3fooyyxlFSi_Tg5", "Main.foo(_:)"),
     ("$e4Boot9MemoryMapV15usableByteCounts6UInt64Vvg", "Boot.MemoryMap.usableByteCount.getter"),
     (

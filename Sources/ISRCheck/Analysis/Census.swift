@@ -18,13 +18,16 @@ struct Census {
             Self.note(declared, of: name, isFollowed: target.node != nil, &assumed)
           }
           if target.step == .declared || target.step == .registration {
-            assumed.insert("\(name) is called by \(examination.name(of: node.entry)): \(target.step.rawValue)")
+            assumed.insert(
+              "\(name) is called by \(examination.name(of: node.entry)): \(target.step.rawValue)")
           }
         }
       }
       if let declared = examination.annotations[node.entry] {
         let name = examination.name(of: node.entry)
-        if let frame = declared.frame { assumed.insert("\(name) has a frame of at most \(frame) bytes") }
+        if let frame = declared.frame {
+          assumed.insert("\(name) has a frame of at most \(frame) bytes")
+        }
         if let depth = declared.recursionDepth {
           assumed.insert("\(name) is at most \(depth) times in progress")
         }
@@ -61,7 +64,9 @@ struct Census {
     _ assumed: inout Set<String>
   ) {
     if let reason = declared.trusted { assumed.insert("\(name) is trusted: \(reason)") }
-    if declared.isFatal { assumed.insert("\(name) does not return, and what it does is not checked") }
+    if declared.isFatal {
+      assumed.insert("\(name) does not return, and what it does is not checked")
+    }
     if !declared.saves.isEmpty { assumed.insert("\(name) saves \(declared.saves.names)") }
     if !declared.restores.isEmpty { assumed.insert("\(name) restores \(declared.restores.names)") }
     switch declared.interruptChange {
@@ -79,9 +84,9 @@ struct Census {
 /// The code that was followed.
 struct Coverage {
   /// Addresses of instructions.
-  private let instructions: Set<UInt64>
+  let addresses: Set<UInt64>
 
-  var instructionCount: Int { instructions.count }
+  var instructionCount: Int { addresses.count }
 
   init(_ nodes: [FunctionNode], _ image: CodeImage) {
     var instructions: Set<UInt64> = []
@@ -94,8 +99,8 @@ struct Coverage {
         }
       }
     }
-    self.instructions = instructions
+    addresses = instructions
   }
 
-  func contains(_ address: UInt64) -> Bool { instructions.contains(address) }
+  func contains(_ address: UInt64) -> Bool { addresses.contains(address) }
 }

@@ -118,7 +118,15 @@ public struct Checker {
   // MARK: Results
 
   private var examination: Examination {
-    Examination(image: image, exploration: exploration, reaches: reaches, options: options)
+    var sites: [UInt64: UInt64] = [:]
+    for (registration, handlers) in registrations {
+      for handler in handlers ?? [] {
+        sites[handler] = min(sites[handler] ?? .max, registration.site)
+      }
+    }
+    return Examination(
+      image: image, exploration: exploration, reaches: reaches, registrationSites: sites,
+      options: options)
   }
 
   /// All findings; source lines are filled in by `SourceLines`.
@@ -164,6 +172,11 @@ public struct Checker {
 
   private static func hexadecimal(_ bytes: [UInt8]) -> String {
     bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+  }
+
+  /// The instructions that interrupts can reach.
+  var coverage: Coverage {
+    Coverage(Set(reaches.flatMap(\.nodes)).sorted().map { exploration.nodes[$0] }, image)
   }
 
   /// The functions that are reached, and the calls between them.

@@ -9,6 +9,8 @@ final class Exploration {
   let addressTaken: [UInt64]?
   /// Calls are not followed: they return and leave interrupts as they are.
   let isShallow: Bool
+  /// Functions are looked at once, whatever the context in which they are called.
+  let ignoresContext: Bool
   private(set) var nodes: [FunctionNode] = []
   /// What calls of functions that register handlers hand over; `nil` where that is not known.
   private(set) var registrations: [Registration: Set<UInt64>?] = [:]
@@ -29,9 +31,10 @@ final class Exploration {
 
   init(
     _ image: CodeImage, _ annotations: AnnotationIndex, isShallow: Bool = false,
-    addressTaken: [UInt64]? = nil
+    ignoresContext: Bool = false, addressTaken: [UInt64]? = nil
   ) {
     self.isShallow = isShallow
+    self.ignoresContext = ignoresContext
     self.image = image
     self.annotations = annotations
     self.addressTaken = addressTaken
@@ -40,6 +43,7 @@ final class Exploration {
 
   /// The node of a function in a context; queued if it is new.
   func node(_ entry: UInt64, _ context: FunctionNode.Context) -> FunctionNode {
+    let context = ignoresContext ? .init(interrupts: .unknown, saved: []) : context
     let key = FunctionNode.Key(entry: entry, context: context)
     if let index = indices[key] { return nodes[index] }
     let node = FunctionNode(index: nodes.count, key: key)
@@ -89,12 +93,12 @@ final class Exploration {
     var address = start
     while true {
       if address != start {
-        if node.blocks[address] != nil {
-          propagate(state, to: address, in: node)
-          break
-        }
         if let next = image.patches.continuation(after: address) {
           propagate(state, to: next, in: node)
+          break
+        }
+        if node.blocks[address] != nil {
+          propagate(state, to: address, in: node)
           break
         }
         if endsInto(address, state, in: node) { break }
@@ -133,7 +137,9 @@ final class Exploration {
       return true
     case .stop: return false
     case .return:
-      finish(at: address, FunctionNode.Context(interrupts: state.interrupts, saved: state.saved), in: node)
+      finish(
+        at: address, FunctionNode.Context(interrupts: state.interrupts, saved: state.saved),
+        in: node)
       return false
     case .interruptReturn:
       node.returnsFromInterrupt = true
@@ -181,9 +187,9 @@ final class Exploration {
       .subtracting(state.saved)
     if !unsaved.isEmpty { node.extendedWrites[instruction.address] = unsaved }
     state.saved.subtract(instruction.extendedRestores)
-    if !instruction.extendedReads.isEmpty {
-      node.extendedReads[instruction.address] = instruction.extendedReads
-    }
+    // What was saved is the handler's own until it is restored.
+    let foreign = instruction.extendedReads.subtracting(state.saved)
+    if !foreign.isEmpty { node.extendedReads[instruction.address] = foreign }
   }
 
   private func noteStack(
@@ -242,12 +248,14 @@ final class Exploration {
   }
 
   /// Whether a jump to a place leaves the function: another one starts there, and the stack is as
-  /// it was at the entry. With a frame on the stack the code there is a part of this function.
+  /// it was at the entry, or on another stack. With a frame on the stack the code there is a part of
+  /// this function.
   private func isCallable(_ target: UInt64, _ state: MachineState) -> Bool {
     let declared = annotations[target]
     if declared?.isReturnThunk == true || declared?.thunkRegister != nil { return true }
     guard image.functions.isStart(target) || declared != nil else { return false }
-    return declared != nil || state[image.convention.stackPointer].stackOffset == 0
+    let offset = state[image.convention.stackPointer].stackOffset
+    return declared != nil || offset == 0 || offset == nil
   }
 
   private func indirectJump(
@@ -265,12 +273,13 @@ final class Exploration {
       }
     }
     let depth = state[image.convention.stackPointer].stackOffset
-    if !leaving.isEmpty || found.unresolved != nil || depth == 0 {
+    if !leaving.isEmpty || found.unresolved != nil || found.targets.isEmpty {
       leave(
         leaving, instruction.address, isIndirect: true, unresolved: found.unresolved, state,
         in: node)
     } else {
-      var site = CallSite(address: instruction.address, isIndirect: true, interrupts: state.interrupts)
+      var site = CallSite(
+        address: instruction.address, isIndirect: true, interrupts: state.interrupts)
       site.depth = depth.map { -$0 }
       for target in found.targets.keys { site.targets[target] = .init(step: .constant, node: nil) }
       node.sites[instruction.address] = site
@@ -297,7 +306,7 @@ final class Exploration {
         indirectJump(value, thunk, &state, in: node)
         return
       }
-      let (node: callee, after) = enter(target, declared, state, &site, from: node)
+      let (node:callee, after) = enter(target, declared, state, &site, from: node)
       site.targets[target] = .init(step: step, node: callee?.index)
       if let callee {
         wait(for: callee, .init(caller: node.index, site: address, continuation: nil), nil)
@@ -328,9 +337,12 @@ final class Exploration {
       propagate(state, to: instruction.end, in: node)
       return
     }
-    var site = site(at: address, isIndirect, unresolved, state, pushing: convention.returnAddressSize)
+    var site = site(
+      at: address, isIndirect, unresolved, state, pushing: convention.returnAddressSize)
     if let depth = site.depth, depth > node.depth { node.depth = depth }
     var goesOn = unresolved != nil
+    // Code that replaces other code goes on behind that.
+    let next = image.patches.continuation(after: instruction.end) ?? instruction.end
     let after = afterCall(state, of: targets.keys)
     for (target, step) in targets {
       let declared = annotations[target]
@@ -342,21 +354,21 @@ final class Exploration {
           in: node)
         return
       }
-      let (node: callee, left) = enter(target, declared, state, &site, from: node)
+      let (node:callee, left) = enter(target, declared, state, &site, from: node)
       site.targets[target] = .init(step: step, node: callee?.index)
       let waiter = FunctionNode.Waiter(
-        caller: node.index, site: address, continuation: instruction.end)
+        caller: node.index, site: address, continuation: next)
       if let callee {
         wait(for: callee, waiter, after)
       } else if let left {
         var after = after
         after.interrupts = left.interrupts
         after.saved = left.saved
-        propagate(after, to: instruction.end, in: node)
+        propagate(after, to: next, in: node)
       }
     }
     if targets.isEmpty { goesOn = true }
-    if goesOn { propagate(after, to: instruction.end, in: node) }
+    if goesOn { propagate(after, to: next, in: node) }
     node.sites[address] = site
   }
 
@@ -406,8 +418,8 @@ final class Exploration {
     }
     for handler in declared.registers { noteRegistration(handler, at: site.address, state) }
     let isOpaque =
-      isShallow ||
-      declared.trusted != nil || declared.denied != nil || declared.interruptChange != nil
+      isShallow || declared.trusted != nil || declared.denied != nil
+      || declared.interruptChange != nil
       || !declared.saves.isEmpty || !declared.restores.isEmpty || declared.acquires != nil
       || declared.releases != nil
     if isOpaque || !image.isCode(target) { return (nil, after) }
@@ -493,11 +505,19 @@ final class Exploration {
       }
     }
     let container = image.functions.function(holding: instruction.address)?.address ?? node.entry
-    let sets = (annotations[container]?.calledSets ?? []) + (annotations[node.entry]?.calledSets ?? [])
+    let sets =
+      (annotations[container]?.calledSets ?? []) + (annotations[node.entry]?.calledSets ?? [])
     if !sets.isEmpty {
       var targets: [UInt64: ResolutionStep] = [:]
       for set in sets { targets.merge(annotations.members[set] ?? [:]) { old, _ in old } }
-      return (targets, nil)
+      let mayBeEmpty =
+        annotations[container]?.mayCallNobody == true
+        || annotations[node.entry]?.mayCallNobody == true
+      return (
+        targets,
+        targets.isEmpty && !mayBeEmpty
+          ? "its set has no members; a call that registers one may have been inlined" : nil
+      )
     }
     if case .register(let register) = operand, let check, check.function == register,
       let hash = check.hash
@@ -538,7 +558,8 @@ final class Exploration {
   ) -> [UInt64]? {
     guard case .set(let number) = value.kind else { return nil }
     let list = interpreter.sets[number]
-    if !list.isOpen && list.constants.allSatisfy({ image.isCode($0) }) && list.constants.count < 128 {
+    if !list.isOpen && list.constants.allSatisfy({ image.isCode($0) }) && list.constants.count < 128
+    {
       return nil
     }
     guard let function = image.functions.function(holding: address), function.size > 0 else {

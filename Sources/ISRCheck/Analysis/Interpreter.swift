@@ -126,24 +126,30 @@ struct Interpreter {
     return result
   }
 
-  /// The entries of a constant table whose index is not bounded, as far as a table may go.
+  /// The entries of a table of which it is not known where it ends, or whether it stays as it is:
+  /// as many as the index allows, and as a table may have.
   private func openTable(_ memory: Memory, in state: MachineState) -> ConstantSets.List? {
-    guard !memory.isSegmented, memory.index != nil, memory.size > 2 || memory.scale == memory.size
+    guard !memory.isSegmented, let index = memory.index,
+      memory.size > 2 || memory.scale == memory.size
     else { return nil }
     let base = memory.base.map { state[$0].constant } ?? 0
     guard let start = base.map({ $0 &+ UInt64(bitPattern: memory.displacement) }),
-      image.constant(at: start, size: Int(memory.size)) != nil,
       image.constantTable(at: start) == nil
     else { return nil }
-    var constants: [UInt64] = []
-    var address = start
-    while constants.count < 1024, address == start || !image.functions.isObject(address),
-      let constant = image.constant(at: address, size: Int(memory.size))
-    {
-      constants.append(constant)
-      address &+= UInt64(memory.size)
+    var (low, high): (UInt64, UInt64) = (0, 1023)
+    if case .interval(let least, let most, bits: 64) = whole(index, in: state).kind {
+      (low, high) = (least, min(most, least &+ 1023))
     }
-    return .init(constants: constants, isOpen: true)
+    var constants: [UInt64] = []
+    while low <= high {
+      let address = start &+ low &* UInt64(memory.scale)
+      guard constants.isEmpty || !image.functions.isObject(address),
+        let entry = image.initialNumber(at: address, size: Int(memory.size))
+      else { break }
+      constants.append(entry)
+      low += 1
+    }
+    return constants.isEmpty ? nil : .init(constants: constants, isOpen: true)
   }
 
   /// The address of the table that an access with an unknown index goes into.
@@ -260,7 +266,8 @@ struct Interpreter {
     case .set(let set): return sets.map(set) { $0 & mask }
     case .bits(let zeros, let ones):
       let (zeros, ones) = (zeros | ~mask, ones & mask)
-      return zeros | ones == .max ? .constant(ones) : AbstractValue(kind: .bits(zeros: zeros, ones: ones))
+      return zeros | ones == .max
+        ? .constant(ones) : AbstractValue(kind: .bits(zeros: zeros, ones: ones))
     case .interval(_, let high, bits: 64) where high <= mask && mask & (mask &+ 1) == 0:
       return value.anonymous
     default:
@@ -523,7 +530,8 @@ struct Interpreter {
     switch instruction.operation {
     case .arithmetic(.add, _, _, .memory(let memory), _, _):
       guard let before, let base = memory.base else { return }
-      state.typeCheck = .init(function: base, loaded: nil, hash: 0 &- UInt32(truncatingIfNeeded: before))
+      state.typeCheck = .init(
+        function: base, loaded: nil, hash: 0 &- UInt32(truncatingIfNeeded: before))
     case .copy(let target, .memory(let memory), bits: 32, _, _)
     where memory.displacement == -4 && memory.index == nil:
       if let base = memory.base {

@@ -206,7 +206,8 @@ struct MachineState: Equatable, Sendable {
       }
       return result
     }
-    if case .bits(let zeros, let ones) = a.kind, case .bits(let otherZeros, let otherOnes) = b.kind {
+    if case .bits(let zeros, let ones) = a.kind, case .bits(let otherZeros, let otherOnes) = b.kind
+    {
       result.kind = .bits(zeros: zeros & otherZeros, ones: ones & otherOnes)
     }
     return result

@@ -25,7 +25,8 @@ struct StackBounds {
       let below = deepest.values.map { $0 }
       if let depth, !own.contains(nil), !below.contains(nil) {
         let round = own.compactMap { $0 }.reduce(0, &+)
-        total = UInt64(depth).multipliedReportingOverflow(by: round).partialValue
+        total =
+          UInt64(depth).multipliedReportingOverflow(by: round).partialValue
           &+ (below.compactMap { $0 }.max() ?? 0)
       }
       for member in group { bytes[member] = .some(total) }

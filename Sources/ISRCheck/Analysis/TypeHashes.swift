@@ -7,7 +7,9 @@ struct TypeHashes {
 
   init(_ image: CodeImage) {
     for function in image.functions.functions where function.address >= 5 {
-      guard let hash = image.constant(at: function.address - 4, size: 4), hash != 0 else { continue }
+      guard let hash = image.constant(at: function.address - 4, size: 4), hash != 0 else {
+        continue
+      }
       if image.file.architecture == .x86_64 {
         let moveToEAX: UInt64 = 0xB8
         guard image.constant(at: function.address - 5, size: 1) == moveToEAX else { continue }

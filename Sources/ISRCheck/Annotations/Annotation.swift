@@ -41,7 +41,9 @@ public struct Annotation: Equatable, Sendable {
     /// 0, else a member of that set.
     case registersHandler(argument: UInt32, set: UInt64)
     /// Each indirect call in this function goes to a member of the set.
-    case callsMembers(set: UInt64)
+    /// That the set has no member in the image is a finding, because a registration may have been
+    /// overlooked, unless `orNobody` says that this may be.
+    case callsMembers(set: UInt64, orNobody: Bool = false)
     /// A member of the set.
     case member(set: UInt64)
     /// Takes, or gives back, a lock.

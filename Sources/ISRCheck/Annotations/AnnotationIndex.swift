@@ -8,6 +8,7 @@ struct AnnotationIndex {
     var isFatal = false
     var registers: [(argument: UInt32, set: UInt64)] = []
     var calledSets: [UInt64] = []
+    var mayCallNobody = false
     var acquires: Annotation.Lock?
     var releases: Annotation.Lock?
     var frame: UInt32?
@@ -70,7 +71,9 @@ struct AnnotationIndex {
     case .denied(let denial, let reason): declarations.denied = (denial, reason)
     case .fatal: declarations.isFatal = true
     case .registersHandler(let argument, let set): declarations.registers.append((argument, set))
-    case .callsMembers(let set): declarations.calledSets.append(set)
+    case .callsMembers(let set, let orNobody):
+      declarations.calledSets.append(set)
+      declarations.mayCallNobody = declarations.mayCallNobody || orNobody
     case .acquires(let lock): declarations.acquires = lock
     case .releases(let lock): declarations.releases = lock
     case .frame(let size): declarations.frame = size

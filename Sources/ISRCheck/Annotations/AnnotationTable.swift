@@ -157,7 +157,9 @@ private struct Record {
     guard let name = symbol(address)?.readableName,
       let start = name.utf8.firstIndex(of: UInt8(ascii: "`"))
     else { return nil }
+    // Swift mangles the spaces of raw identifiers as no-break spaces.
     let text = name[name.index(after: start)...].prefix { $0 != "`" }
+      .replacing("\u{a0}", with: " ")
     return text.isEmpty ? nil : String(text)
   }
 

@@ -40,7 +40,7 @@ struct Declarations {
   private static func table(
     in section: ELFFile.Section, of image: CodeImage
   ) throws(CheckFailure) -> [Annotation] {
-    let result = image.file.withBytes(of: section) {
+    let result = image.bytes(of: section).withUnsafeBytes {
       bytes -> Result<[Annotation], AnnotationTableError> in
       do throws(AnnotationTableError) {
         let table = try AnnotationTable(
@@ -53,8 +53,7 @@ struct Declarations {
     }
     switch result {
     case .success(let annotations): return annotations
-    case .failure(let error):
-      throw .notAnalysable("\(image.file.path), section \(AnnotationTable.section): \(error)")
+    case .failure(let error): throw .notAnalysable("\(image.file.path): \(error)")
     }
   }
 
@@ -87,15 +86,6 @@ extension CodeImage {
       }
     }
     return bytes
-  }
-
-  /// The name of the function or object that starts at an address.
-  fileprivate func symbol(at address: UInt64) -> (name: String, readableName: String)? {
-    let function = functions.function(startingAt: address)?.symbol
-    let object =
-      functions.objectSize(at: address) == nil
-      ? nil : functions.objectName(holding: address)
-    return (function ?? object).map { ($0, SymbolName.readable($0)) }
   }
 }
 

@@ -131,7 +131,7 @@ extension Glob {
     var index = 0
     var retry: (index: Int, position: Int)?
     while true {
-      if index < elements.count, elements[index] == .anyText {
+      if index < elements.count, case .anyText = elements[index] {
         index += 1
         if index == elements.count { return true }
         retry = (index, position)

@@ -61,7 +61,9 @@ struct PolicyLine {
         argument: try options.need(argument, "argument=NUMBER"),
         set: try options.identifier("set") ?? 0)
     case "calls":
-      return .callsMembers(set: try options.need(try options.identifier("set"), "set=NAME"))
+      let orNobody = try options.flag("or-nobody")
+      return .callsMembers(
+        set: try options.need(try options.identifier("set"), "set=NAME"), orNobody: orNobody)
     case "member":
       return .member(set: try options.need(try options.identifier("set"), "set=NAME"))
     case "acquires": return .acquires(try lock(&options))

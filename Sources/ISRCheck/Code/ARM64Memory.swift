@@ -123,9 +123,12 @@ extension ARM64Reading {
       return kind != 0b11
     }
     switch kind {
-    case 0b00: setLoad(Memory(displacement: place, size: 4), signExtends: false, resultBits: 32, &result)
-    case 0b01: setLoad(Memory(displacement: place, size: 8), signExtends: false, resultBits: 64, &result)
-    case 0b10: setLoad(Memory(displacement: place, size: 4), signExtends: true, resultBits: 64, &result)
+    case 0b00:
+      setLoad(Memory(displacement: place, size: 4), signExtends: false, resultBits: 32, &result)
+    case 0b01:
+      setLoad(Memory(displacement: place, size: 8), signExtends: false, resultBits: 64, &result)
+    case 0b10:
+      setLoad(Memory(displacement: place, size: 4), signExtends: true, resultBits: 64, &result)
     default: break  // A prefetch.
     }
     return true
@@ -281,8 +284,10 @@ extension ARM64Reading {
     case (true, 0b100): transfer(memory, .load, into: &result)  // `ldapr`
     // `ld64b` and `st64b` of eight registers, with a status in some.
     case (true, 0b101) where size == 8:
-      result.overwrites = RegisterSet(rawValue: UInt32(truncatingIfNeeded: UInt64(0xff) << UInt64(d)))
-        .subtracting([31])
+      result.overwrites = RegisterSet(
+        rawValue: UInt32(truncatingIfNeeded: UInt64(0xff) << UInt64(d))
+      )
+      .subtracting([31])
     case (true, 0b001...0b011) where size == 8:
       setAtomic(
         Memory(base: pointer(n), size: 64), changing: written(m).union(written(d)), into: &result)

@@ -113,7 +113,8 @@ extension ARM64Reading {
     guard bit(31) || shift < 32 else { return false }
     let number = UInt64(field(5, 16)) << shift
     switch field(29, 2) {
-    case 0b00: setCopy(of: .immediate(~number & AbstractValue.mask(bits)), bits: bits, into: &result)
+    case 0b00:
+      setCopy(of: .immediate(~number & AbstractValue.mask(bits)), bits: bits, into: &result)
     case 0b10: setCopy(of: .immediate(number), bits: bits, into: &result)
     case 0b11:
       guard d != 31 else { return true }
@@ -130,7 +131,9 @@ extension ARM64Reading {
   private func readBitField(into result: inout Instruction) -> Bool {
     let (rotation, top) = (UInt64(field(16, 6)), UInt64(field(10, 6)))
     let size = UInt64(bits)
-    guard bit(22) == bit(31), rotation < size, top < size, field(29, 2) != 0b11 else { return false }
+    guard bit(22) == bit(31), rotation < size, top < size, field(29, 2) != 0b11 else {
+      return false
+    }
     result.overwrites = written(d)
     guard d != 31, field(29, 2) != 0b01 else { return true }
     let (target, source) = (Register(UInt8(d)), operand(n))

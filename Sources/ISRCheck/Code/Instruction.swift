@@ -53,7 +53,7 @@ public struct Instruction: Equatable, Sendable {
 
   /// Where control goes after an instruction.
   public enum Flow: Equatable, Sendable {
-    /// To the next one; also after system calls and `hlt`.
+    /// To the next one; also after system calls, breakpoints and `hlt`.
     case next
     case jump(UInt64)
     /// To the target or to the next one. The condition is about the last comparison, or about the

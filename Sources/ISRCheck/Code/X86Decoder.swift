@@ -24,7 +24,8 @@ struct X86Decoder: InstructionDecoder {
         let status = withUnsafePointer(to: instruction) { instruction in
           withUnsafePointer(to: formatter) { formatter in
             ZydisFormatterFormatInstruction(
-              formatter, instruction, operands.baseAddress, instruction.pointee.operand_count_visible,
+              formatter, instruction, operands.baseAddress,
+              instruction.pointee.operand_count_visible,
               text, buffer.count, address, nil)
           }
         }
@@ -85,12 +86,12 @@ struct X86Reading {
       return destination.map { .jump($0) } ?? .indirectJump(indirectTarget)
     case ZYDIS_CATEGORY_COND_BR:
       return destination.map { .branch($0, condition) } ?? .next
-    case ZYDIS_CATEGORY_RET: return mnemonic == ZYDIS_MNEMONIC_RET && isNear ? .return : .interruptReturn
+    case ZYDIS_CATEGORY_RET:
+      return mnemonic == ZYDIS_MNEMONIC_RET && isNear ? .return : .interruptReturn
     default: break
     }
     switch mnemonic {
-    case ZYDIS_MNEMONIC_UD0, ZYDIS_MNEMONIC_UD1, ZYDIS_MNEMONIC_UD2, ZYDIS_MNEMONIC_INT3:
-      return .stop
+    case ZYDIS_MNEMONIC_UD0, ZYDIS_MNEMONIC_UD1, ZYDIS_MNEMONIC_UD2: return .stop
     case ZYDIS_MNEMONIC_SYSRET, ZYDIS_MNEMONIC_SYSEXIT, ZYDIS_MNEMONIC_RSM: return .interruptReturn
     case ZYDIS_MNEMONIC_XBEGIN: return destination.map { .branch($0, .other) } ?? .next
     default: return .next
@@ -111,7 +112,9 @@ struct X86Reading {
   /// Through a register or memory; of a far one nothing is known.
   private var indirectTarget: Operand {
     let operand = operands[0]
-    if isNear, operand.type == ZYDIS_OPERAND_TYPE_REGISTER, let register = generalRegister(operand.reg.value) {
+    if isNear, operand.type == ZYDIS_OPERAND_TYPE_REGISTER,
+      let register = generalRegister(operand.reg.value)
+    {
       return .register(register)
     }
     if isNear, operand.type == ZYDIS_OPERAND_TYPE_MEMORY, let memory = memory(operand) {

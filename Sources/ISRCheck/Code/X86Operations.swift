@@ -19,7 +19,8 @@ extension X86Reading {
       if movesStackPointer { result.overwrites.subtract([4]) }
       return
     }
-    if case .next = result.flow {} else {
+    if case .next = result.flow {
+    } else {
       // Calls and returns move the stack pointer as such.
       result.overwrites.subtract([4])
       return

@@ -194,7 +194,8 @@ final class CodeImage: Sendable {
   /// The string at an address, if it is UTF-8, ends, and has no more than 1000 bytes.
   func string(at address: UInt64) -> String? {
     var bytes: [UInt8] = []
-    while bytes.count < 1000, let byte = initialNumber(at: address &+ UInt64(bytes.count), size: 1) {
+    while bytes.count < 1000, let byte = initialNumber(at: address &+ UInt64(bytes.count), size: 1)
+    {
       if byte == 0 { return String(validating: bytes, as: UTF8.self) }
       bytes.append(UInt8(byte))
     }

@@ -3,10 +3,11 @@ import ELF
 /// Code that a kernel exchanges while it runs, and places to which it goes on after a fault: paths
 /// that no instruction of the image shows.
 ///
-/// Known are three tables of Linux, whose offsets count from the field that holds them (Linux,
-/// arch/x86/include/asm/alternative.h, extable.h, and include/linux/jump_label.h):
+/// Known are four tables of Linux, whose offsets count from the field that holds them (Linux,
+/// arch/x86/include/asm/alternative.h, extable.h, and bug.h, and include/linux/jump_label.h):
 /// `.altinstructions`, code that replaces other code on some CPUs; `__ex_table`, where code goes on
-/// whose access to memory faults; `__jump_table`, branches that are switched on and off.
+/// whose access to memory faults; `__jump_table`, branches that are switched on and off;
+/// `__bug_table`, invalid instructions of which some only warn, and are then skipped.
 struct CodePatches: Sendable {
   private var successors: [UInt64: [UInt64]] = [:]
   private var continuations: [UInt64: UInt64] = [:]
@@ -20,7 +21,9 @@ struct CodePatches: Sendable {
       guard
         let layout = [(size: 12, lengths: 10), (14, 12), (13, 10)].first(where: { layout in
           table.count(layout.size) != nil
-            && table.entries(layout.size).allSatisfy { isCode($0.offset(0)) && $0.byte(layout.lengths) > 0 }
+            && table.entries(layout.size).allSatisfy {
+              isCode($0.offset(0)) && $0.byte(layout.lengths) > 0
+            }
         })
       else { throw Self.unknownLayout(file, ".altinstructions") }
       for entry in table.entries(layout.size) {
@@ -38,6 +41,7 @@ struct CodePatches: Sendable {
     }
     try addBranches(file, "__ex_table", size: 12, isCode)
     try addBranches(file, "__jump_table", size: 16, isCode)
+    addWarnings(file)
   }
 
   /// A table whose entries begin with where code is and where it may go on.
@@ -50,6 +54,16 @@ struct CodePatches: Sendable {
     else { throw Self.unknownLayout(file, name) }
     for entry in table.entries(size) {
       successors[entry.offset(0), default: []].append(entry.offset(4))
+    }
+  }
+
+  /// Entries of 12 bytes: where the instruction is, a file, a line and flags, whose bit 0 says that
+  /// it is a warning.
+  private mutating func addWarnings(_ file: ELFFile) {
+    guard let table = Table(file, "__bug_table"), table.count(12) != nil else { return }
+    let length: UInt64 = file.architecture == .aarch64 ? 4 : 2
+    for entry in table.entries(12) where entry.byte(10) & 1 != 0 {
+      successors[entry.offset(0), default: []].append(entry.offset(0) &+ length)
     }
   }
 

@@ -32,7 +32,11 @@ struct FunctionTable: Sendable {
         functions.append(Function(address: symbol.address, size: symbol.size, symbol: symbol.name))
       case .noType where symbol.name.first != "$" || symbol.name.utf8.count > 3:
         // `$x`, `$d` mark code and data on AArch64.
-        if isCode(symbol.address) {
+        if isCode(symbol.address) && symbol.size > 0 {
+          // Entry code in assembly; what has a size is no mere label.
+          functions.append(
+            Function(address: symbol.address, size: symbol.size, symbol: symbol.name))
+        } else if isCode(symbol.address) {
           labels.append((symbol.address, symbol.name))
         } else {
           objects.append((symbol.address, symbol.size, symbol.name))

@@ -28,7 +28,8 @@ extension Examination {
       let steps = Set(site.targets.values.map(\.step)).map(\.rawValue).sorted()
       var notes: [String] = []
       if !steps.isEmpty {
-        notes.append("\(site.targets.count) possible targets are followed: \(steps.joined(separator: ", "))")
+        notes.append(
+          "\(site.targets.count) possible targets are followed: \(steps.joined(separator: ", "))")
       }
       let found = finding(
         .unresolvedIndirect,
@@ -39,7 +40,8 @@ extension Examination {
   }
 
   /// Handlers that are registered without it being known which.
-  func unknownRegistrations(_ registrations: [Exploration.Registration: Set<UInt64>?]) -> [Finding] {
+  func unknownRegistrations(_ registrations: [Exploration.Registration: Set<UInt64>?]) -> [Finding]
+  {
     registrations.filter { $0.value == nil }.keys.sorted { $0.site < $1.site }
       .compactMap { registration in
         finding(

@@ -3,6 +3,8 @@ struct Examination {
   let image: CodeImage
   let exploration: Exploration
   let reaches: [Reach]
+  /// By handler, the first call that registers it.
+  let registrationSites: [UInt64: UInt64]
   let options: CheckOptions
 
   var annotations: AnnotationIndex { exploration.annotations }
@@ -21,8 +23,20 @@ struct Examination {
     guard let severity = severity(of: rule) else { return nil }
     return Finding(
       rule: rule, severity: severity, message: message, root: reach.root.name,
-      place: place(of: address, in: exploration.nodes[node].entry), chain: calls(to: node, of: reach),
-      notes: notes)
+      place: place(of: address, in: exploration.nodes[node].entry),
+      chain: calls(to: node, of: reach),
+      notes: notes + registrations(on: reach, to: node))
+  }
+
+  /// Where the handlers on the way to a function were registered.
+  private func registrations(on reach: Reach, to node: Int) -> [String] {
+    let links = reach.chain(to: node)
+    return zip(links, links.dropFirst().map(\.caller) + [node]).compactMap { link, callee in
+      let entry = exploration.nodes[callee].entry
+      guard link.step == .registration, let site = registrationSites[entry] else { return nil }
+      let place = place(of: site, in: site)
+      return "\(name(of: entry)) is registered in \(place.function)+\(Self.hex(place.offset))"
+    }
   }
 
   /// The calls by which a root reaches a function, outermost first.

@@ -29,10 +29,14 @@ extension Examination {
     vectors.filter { $0.root == nil }.compactMap { vector in
       finding(
         .undeclaredVector,
-        "vector \(vector.number) of \(name(of: vector.table)) leads to "
+        "vector \(vector.number) of \(tableName(vector.table)) leads to "
           + "\(vector.node == nil ? "no code" : name(of: vector.entry)), and to no declared root",
         at: vector.node == nil ? vector.table : vector.entry)
     }
+  }
+
+  private func tableName(_ address: UInt64) -> String {
+    image.functions.symbol(startingAt: address) ?? Self.hex(address)
   }
 }
 

@@ -16,7 +16,10 @@ extension Examination {
       guard !coverage.contains(address) else { continue }
       let place = place(of: address, in: address)
       guard reported.insert(place.function).inserted else { continue }
-      if let found = finding(.tracedOutside, "\(place.function) ran in an interrupt and was not found by reading", at: address) {
+      if let found = finding(
+        .tracedOutside, "\(place.function) ran in an interrupt and was not found by reading",
+        at: address)
+      {
         findings.append(found)
       }
     }

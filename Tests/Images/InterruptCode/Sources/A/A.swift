@@ -1,0 +1,6 @@
+import Shared
+
+@main
+struct A {
+  static func main() { Mixture.run() }
+}

@@ -1,0 +1,6 @@
+import Shared
+
+@main
+struct Z {
+  static func main() { Mixture.run() }
+}
