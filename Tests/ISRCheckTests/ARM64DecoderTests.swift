@@ -40,10 +40,11 @@ import Testing
   @Test(arguments: floatingPoint + scalable)
   func extendedState(_ row: Row) { #expect(Self.decode(row.word) == row.expected) }
 
-  @Test(arguments: [
-    0x0001_0000, 0x1200_fc00, 0x9240_ffff, 0x1240_0000, 0x5340_0000, 0x3280_0000, 0x52c0_0000,
-    0x0bc0_0000, 0x0b02_8020, 0x8b22_7420, 0xd65e_03c0, 0x5600_0000,
-  ] as [UInt32])
+  @Test(
+    arguments: [
+      0x0001_0000, 0x1200_fc00, 0x9240_ffff, 0x1240_0000, 0x5340_0000, 0x3280_0000, 0x52c0_0000,
+      0x0bc0_0000, 0x0b02_8020, 0x8b22_7420, 0xd65e_03c0, 0x5600_0000,
+    ] as [UInt32])
   func unallocated(_ word: UInt32) { #expect(Self.decode(word) == nil) }
 
   @Test func tooShort() {

@@ -85,7 +85,9 @@ struct ARM64Expectation {
     let names = ["FPCR", "FPSR", "FPMR", "SVCR"]
     let lengths = ["ZCR_EL", "SMCR_EL"]
     if mnemonic == "mrs", names.contains(where: text.uppercased().contains) { return false }
-    if mnemonic == "msr", (names + lengths).contains(where: text.uppercased().contains) { return true }
+    if mnemonic == "msr", (names + lengths).contains(where: text.uppercased().contains) {
+      return true
+    }
     return nil
   }
 
@@ -133,7 +135,8 @@ struct ARM64Expectation {
 
   var writesMemory: Bool {
     (isStore && text.contains("[")) || mnemonic.hasPrefix("cas") || mnemonic.hasPrefix("swp")
-      || mnemonic.hasPrefix("ldadd") || mnemonic.hasPrefix("ldset") || mnemonic.hasPrefix("cpy") && text.contains("!")
+      || mnemonic.hasPrefix("ldadd") || mnemonic.hasPrefix("ldset")
+      || mnemonic.hasPrefix("cpy") && text.contains("!")
   }
 
   /// General registers that are written for sure.
@@ -142,7 +145,8 @@ struct ARM64Expectation {
     guard let first = operands.first else { return result }
     let reading = [
       "cmp", "cmn", "tst", "ccmp", "ccmn", "msr", "msrr", "sys", "sysp", "dc", "ic", "at", "tlbi",
-      "tlbip", "cfp", "dvp", "cpp", "cosp", "rmif", "setf8", "setf16", "wfet", "wfit", "trcit", "cmpp",
+      "tlbip", "cfp", "dvp", "cpp", "cosp", "rmif", "setf8", "setf16", "wfet", "wfit", "trcit",
+      "cmpp",
       "ctermeq", "ctermne", "br", "blr", "ret", "tbz", "tbnz", "brb", "gcspushm", "gcsss1",
       "gcsss2", "prfm", "rprfm", "prfum", "gic", "apas", "mlbi", "plbi", "plbip", "gsb",
     ]
@@ -168,7 +172,9 @@ struct ARM64Expectation {
     {
       return result.union(general(first)).union(general(operands[1]))
     }
-    let atomics = ["ldadd", "ldclr", "ldeor", "ldset", "ldsmax", "ldsmin", "ldumax", "ldumin", "swp", "rcw"]
+    let atomics = [
+      "ldadd", "ldclr", "ldeor", "ldset", "ldsmax", "ldsmin", "ldumax", "ldumin", "swp", "rcw",
+    ]
     if atomics.contains(where: mnemonic.hasPrefix) {
       return operands.count > 1 ? result.union(general(operands[1])) : result
     }
