@@ -26,34 +26,64 @@ struct Disassembly {
 
   init(of file: String, arguments: [String] = [], in directory: URL) throws {
     let output = try Toolchain.run("llvm-objdump", ["-d"] + arguments + [file], in: directory)
+    var prefix: (address: UInt64, bytes: [UInt8])?
     for line in output.split(separator: "\n") {
       let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
       guard fields.count >= 2, let colon = fields[0].firstIndex(of: ":"),
         let address = UInt64(fields[0][..<colon].trimmingPrefix(while: \.isWhitespace), radix: 16)
       else { continue }
-      var operands = fields.count > 2 ? String(fields[2]) : ""
-      for end in [" <", " //", " #"] where end != " #" || operands.contains("# ") {
-        if let range = operands.range(of: end == " #" ? " # " : end) {
-          operands = String(operands[..<range.lowerBound])
-        }
+      // Prefixes stand before the mnemonic as if they were one.
+      let words = fields.dropFirst().drop { $0.isEmpty || Self.prefixes.contains($0) }
+      let mnemonic = words.first.map(String.init) ?? String(fields[1])
+      let operands = words.dropFirst().first.map(Self.withoutComments) ?? ""
+      let bytes = Self.bytes(fields[0][fields[0].index(after: colon)...])
+      // Some prefixes have a line of their own.
+      if operands.isEmpty && Self.prefixes.contains(mnemonic[...]) {
+        prefix = (prefix?.address ?? address, (prefix?.bytes ?? []) + bytes)
+        continue
       }
       self.lines.append(
         Line(
-          address: address,
-          bytes: Self.bytes(fields[0][fields[0].index(after: colon)...]),
-          mnemonic: fields[1].trimmingCharacters(in: .whitespaces),
-          operands: operands.trimmingCharacters(in: .whitespaces)))
+          address: prefix?.address ?? address, bytes: (prefix?.bytes ?? []) + bytes,
+          mnemonic: mnemonic, operands: operands))
+      prefix = nil
     }
+  }
+
+  static let prefixes: Set<Substring> = [
+    "lock", "rep", "repne", "data16", "notrack", "bnd", "cs", "ds", "es", "fs", "gs", "ss", "rex64",
+    "rex", "rex.W", "addr32", "xacquire", "xrelease",
+  ]
+
+  /// Operands up to the name of a symbol or a comment.
+  private static func withoutComments(_ operands: Substring) -> String {
+    var end = operands.utf8.endIndex
+    var last: UInt8 = 0
+    for index in operands.utf8.indices {
+      let byte = operands.utf8[index]
+      let next = operands.utf8.index(after: index)
+      let isHash = byte == UInt8(ascii: "#") && operands.utf8[next...].first == UInt8(ascii: " ")
+      if byte == UInt8(ascii: "<") || byte == UInt8(ascii: "/") && last == byte || isHash {
+        end = byte == last ? operands.utf8.index(before: index) : index
+        break
+      }
+      last = byte
+    }
+    var result = operands[..<end]
+    while let last = result.last, last.isWhitespace { result.removeLast() }
+    return String(result)
   }
 
   /// Bytes in the order of memory; words of AArch64 are printed as numbers.
   private static func bytes(_ text: Substring) -> [UInt8] {
-    text.split(separator: " ").flatMap { group in
-      let digits = Array(group)
-      let bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
-        UInt8(String(digits[$0...$0 + 1]), radix: 16)
+    var bytes: [UInt8] = []
+    for group in text.split(separator: " ") {
+      guard group.utf8.count == 8, let word = UInt32(group, radix: 16) else {
+        if let byte = UInt8(group, radix: 16) { bytes.append(byte) }
+        continue
       }
-      return bytes.count == 4 ? bytes.reversed() : bytes
+      withUnsafeBytes(of: word.littleEndian) { bytes += $0 }
     }
+    return bytes
   }
 }
