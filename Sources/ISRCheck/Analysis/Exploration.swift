@@ -132,7 +132,7 @@ final class Exploration {
     case .next:
       let interrupts = state.interrupts
       interpreter.apply(instruction, to: &state)
-      if state.interrupts == .on && interrupts == .off { node.interruptsEnabled.insert(address) }
+      if state.interrupts == .on && interrupts != .on { node.interruptsEnabled.insert(address) }
       noteStack(after: instruction, state, in: node)
       return true
     case .stop: return false
@@ -142,10 +142,8 @@ final class Exploration {
         in: node)
       return false
     case .interruptReturn:
+      // Brings back the interrupted program's flags, whatever they are here.
       node.returnsFromInterrupt = true
-      if node.context.interrupts == .off && state.interrupts == .on {
-        node.unbalancedExits.insert(address)
-      }
       return false
     case .jump(let target):
       interpreter.apply(instruction, to: &state)
@@ -212,7 +210,9 @@ final class Exploration {
     exit.saved.formIntersection(context.saved)
     guard exit != node.exit else { return }
     node.exit = exit
-    for (waiter, state) in node.waiters { resume(waiter, state, after: node) }
+    for (waiter, state) in node.waiters.sorted(by: { $0.key < $1.key }) {
+      resume(waiter, state, after: node)
+    }
   }
 
   private func resume(
@@ -265,7 +265,7 @@ final class Exploration {
     let found = resolve(operand, instruction, &state, in: node)
     // The places of a switch lie in the function; what starts another one leaves it.
     var leaving: [UInt64: ResolutionStep] = [:]
-    for (target, step) in found.targets {
+    for (target, step) in Self.inOrder(found.targets) {
       if step == .constant && (target == node.entry || !isCallable(target, state)) {
         propagate(state, to: target, in: node)
       } else {
@@ -292,7 +292,7 @@ final class Exploration {
     unresolved: String?, _ state: MachineState, in node: FunctionNode
   ) {
     var site = site(at: address, isIndirect, unresolved, state, pushing: 0)
-    for (target, step) in targets {
+    for (target, step) in Self.inOrder(targets) {
       let declared = annotations[target]
       if declared?.isReturnThunk == true {
         finish(
@@ -344,7 +344,7 @@ final class Exploration {
     // Code that replaces other code goes on behind that.
     let next = image.patches.continuation(after: instruction.end) ?? instruction.end
     let after = afterCall(state, of: targets.keys)
-    for (target, step) in targets {
+    for (target, step) in Self.inOrder(targets) {
       let declared = annotations[target]
       if let register = declared?.thunkRegister {
         var state = state
@@ -572,6 +572,13 @@ final class Exploration {
         || image.functions.function(holding: place)?.symbol.hasPrefix(cold) == true
     }
     return places.isEmpty ? nil : Array(places)
+  }
+
+  /// Targets by their addresses: what is found must not depend on a dictionary's order.
+  private static func inOrder(
+    _ targets: [UInt64: ResolutionStep]
+  ) -> [(key: UInt64, value: ResolutionStep)] {
+    targets.count < 2 ? Array(targets) : targets.sorted { $0.key < $1.key }
   }
 
   private static func targets(

@@ -52,10 +52,14 @@ final class FunctionNode {
 
   /// A call that waits for this function to return: whose, and where. A continuation of `nil`
   /// is the return of the caller itself, which jumped here in place of a call.
-  struct Waiter: Hashable {
+  struct Waiter: Hashable, Comparable {
     var caller: Int
     var site: UInt64
     var continuation: UInt64?
+
+    static func < (a: Waiter, b: Waiter) -> Bool {
+      (a.caller, a.site, a.continuation ?? 0) < (b.caller, b.site, b.continuation ?? 0)
+    }
   }
 
   init(index: Int, key: Key) {
