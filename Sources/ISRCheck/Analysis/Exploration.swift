@@ -137,9 +137,15 @@ final class Exploration {
       return true
     case .stop: return false
     case .return:
-      finish(
-        at: address, FunctionNode.Context(interrupts: state.interrupts, saved: state.saved),
-        in: node)
+      if returnsElsewhere(state) {
+        interpreter.apply(Instruction(address: address, length: 0, operation: .pop(nil)), to: &state)
+        let popped = Memory(base: image.convention.stackPointer, displacement: -8, size: 8)
+        indirectJump(.memory(popped), instruction, &state, in: node)
+      } else {
+        finish(
+          at: address, FunctionNode.Context(interrupts: state.interrupts, saved: state.saved),
+          in: node)
+      }
       return false
     case .interruptReturn:
       // Brings back the interrupted program's flags, whatever they are here.
@@ -175,6 +181,14 @@ final class Exploration {
       indirectJump(operand, instruction, &state, in: node)
       return false
     }
+  }
+
+  /// Whether a return goes to what the function has put on the stack, and not to its caller.
+  private func returnsElsewhere(_ state: MachineState) -> Bool {
+    guard image.convention.returnAddressSize > 0,
+      let offset = state[image.convention.stackPointer].stackOffset
+    else { return false }
+    return state.slots[offset]?.kind != .returnAddress
   }
 
   private func noteExtendedState(
