@@ -135,14 +135,21 @@ final class Exploration {
     case .next:
       let interrupts = state.interrupts
       interpreter.apply(instruction, to: &state)
-      if state.interrupts == .on && interrupts == .off { node.interruptsEnabled.insert(address) }
+      if state.interrupts == .on && interrupts != .on { node.interruptsEnabled.insert(address) }
       noteStack(after: instruction, state, in: node)
       return true
     case .stop: return false
     case .return:
-      finish(
-        at: address, FunctionNode.Context(interrupts: state.interrupts, saved: state.saved),
-        in: node)
+      if returnsElsewhere(state) {
+        interpreter.apply(
+          Instruction(address: address, length: 0, operation: .pop(nil)), to: &state)
+        let popped = Memory(base: image.convention.stackPointer, displacement: -8, size: 8)
+        indirectJump(.memory(popped), instruction, &state, in: node)
+      } else {
+        finish(
+          at: address, FunctionNode.Context(interrupts: state.interrupts, saved: state.saved),
+          in: node)
+      }
       return false
     // What was interrupted gets back its own interrupt flag, whatever it is here.
     case .interruptReturn: return false
@@ -176,6 +183,14 @@ final class Exploration {
       indirectJump(operand, instruction, &state, in: node)
       return false
     }
+  }
+
+  /// Whether a return goes to what the function has put on the stack, and not to its caller.
+  private func returnsElsewhere(_ state: MachineState) -> Bool {
+    guard image.convention.returnAddressSize > 0,
+      let offset = state[image.convention.stackPointer].stackOffset
+    else { return false }
+    return state.slots[offset]?.kind != .returnAddress
   }
 
   private func noteExtendedState(
@@ -266,7 +281,7 @@ final class Exploration {
     let found = resolve(operand, instruction, &state, in: node)
     // The places of a switch lie in the function; what starts another one leaves it.
     var leaving: [UInt64: ResolutionStep] = [:]
-    for (target, step) in found.targets.sorted(by: { $0.key < $1.key }) {
+    for (target, step) in Self.inOrder(found.targets) {
       if step == .constant && (target == node.entry || !isCallable(target, state)) {
         propagate(state, to: target, in: node)
       } else {
@@ -293,7 +308,7 @@ final class Exploration {
     unresolved: String?, _ state: MachineState, in node: FunctionNode
   ) {
     var site = site(at: address, isIndirect, unresolved, state, pushing: 0)
-    for (target, step) in targets.sorted(by: { $0.key < $1.key }) {
+    for (target, step) in Self.inOrder(targets) {
       let declared = annotations[target]
       if declared?.isReturnThunk == true {
         finish(
@@ -345,7 +360,7 @@ final class Exploration {
     // Code that replaces other code goes on behind that.
     let next = image.patches.continuation(after: instruction.end) ?? instruction.end
     let after = afterCall(state, of: targets.keys)
-    for (target, step) in targets.sorted(by: { $0.key < $1.key }) {
+    for (target, step) in Self.inOrder(targets) {
       let declared = annotations[target]
       if let register = declared?.thunkRegister {
         var state = state
@@ -573,6 +588,13 @@ final class Exploration {
         || image.functions.function(holding: place)?.symbol.hasPrefix(cold) == true
     }
     return places.isEmpty ? nil : Array(places)
+  }
+
+  /// Targets by their addresses: what is found must not depend on a dictionary's order.
+  private static func inOrder(
+    _ targets: [UInt64: ResolutionStep]
+  ) -> [(key: UInt64, value: ResolutionStep)] {
+    targets.count < 2 ? Array(targets) : targets.sorted { $0.key < $1.key }
   }
 
   private static func targets(
