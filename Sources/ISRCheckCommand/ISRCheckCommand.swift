@@ -17,6 +17,7 @@ struct ISRCheckCommand: ParsableCommand {
         isrcheck kernel.elf --prove              take nothing for granted
         isrcheck explain extended-write          what a rule means, how to mend it
         isrcheck why kernel.elf trap_entry free  how a root reaches a function
+        isrcheck diff old.elf new.elf            what interrupts reach since then
         isrcheck check --help                    all flags of a check
 
       Exit status:
@@ -25,7 +26,9 @@ struct ISRCheckCommand: ParsableCommand {
         2  the image cannot be analysed, or a flag is wrong
       """,
     version: ISRCheckVersion.current,
-    subcommands: [CheckCommand.self, ExplainCommand.self, WhyCommand.self, EdgesCommand.self],
+    subcommands: [
+      CheckCommand.self, ExplainCommand.self, WhyCommand.self, DiffCommand.self, EdgesCommand.self,
+    ],
     defaultSubcommand: CheckCommand.self)
 
   /// The name before messages.

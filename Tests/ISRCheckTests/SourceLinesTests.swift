@@ -5,31 +5,6 @@ import Testing
 
 /// Source lines of an image that the toolchain's compiler makes.
 @Suite struct SourceLinesTests {
-  /// The directory of the toolchain's programs.
-  static func toolchain() throws -> URL {
-    let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
-    let compilers = path.split(separator: ":").map { "\($0)/swiftc" }
-    let compiler = try #require(
-      compilers.first(where: FileManager.default.isExecutableFile), "swiftc is not on the PATH")
-    return URL(fileURLWithPath: compiler).resolvingSymlinksInPath().deletingLastPathComponent()
-  }
-
-  /// Runs a program of the toolchain in a directory.
-  @discardableResult
-  static func run(_ name: String, _ arguments: [String], in directory: URL) throws -> String {
-    let process = Process()
-    process.executableURL = try toolchain().appendingPathComponent(name)
-    process.arguments = arguments
-    process.currentDirectoryURL = directory
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let data = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    try #require(process.terminationStatus == 0)
-    return String(decoding: data, as: UTF8.self)
-  }
-
   /// An image with two functions, in a directory with blanks in its name.
   static func image(in directory: ScratchDirectory) throws -> (path: String, start: UInt64) {
     let source = """
@@ -43,13 +18,13 @@ import Testing
       }
       """
     try Data(source.utf8).write(to: directory.url.appendingPathComponent("a b.c"))
-    try run(
+    try Toolchain.run(
       "clang",
       [
         "--target=x86_64-none-elf", "-g", "-O1", "-ffreestanding", "-nostdlib", "-static",
         "-fuse-ld=lld", "-Wl,-e,outer", "a b.c", "-o", "a b.elf",
       ], in: directory.url)
-    let symbols = try run("llvm-nm", ["a b.elf"], in: directory.url)
+    let symbols = try Toolchain.run("llvm-nm", ["a b.elf"], in: directory.url)
     let line = try #require(symbols.split(separator: "\n").first { $0.hasSuffix(" T outer") })
     let address = try #require(UInt64(line.prefix(16), radix: 16))
     return (directory.path("a b.elf"), address)

@@ -73,7 +73,8 @@ struct SwiftAnnotationTests {
         ])
       #expect(
         try table.kinds(of: "$e4Demo7restoreyyYbF") == [
-          "callsMembers(set: 5, orNobody: false)", "interruptSafe", "trusted(reason: \"gives back: all registers\")",
+          "callsMembers(set: 5, orNobody: false)", "interruptSafe",
+          "trusted(reason: \"gives back: all registers\")",
         ])
       #expect(
         try table.kinds(of: "$e4Demo4takeyyAA4LockVYbF") == [

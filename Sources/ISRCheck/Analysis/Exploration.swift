@@ -2,6 +2,9 @@
 ///
 /// A block after a call is reached only when the called function is found to return, so code
 /// behind calls that never return is not taken for a part of the function.
+///
+/// Everything is done in the order of addresses, so that two checks of an image say the same in the
+/// same words.
 final class Exploration {
   let image: CodeImage
   let annotations: AnnotationIndex
@@ -132,21 +135,24 @@ final class Exploration {
     case .next:
       let interrupts = state.interrupts
       interpreter.apply(instruction, to: &state)
-      if state.interrupts == .on && interrupts == .off { node.interruptsEnabled.insert(address) }
+      if state.interrupts == .on && interrupts != .on { node.interruptsEnabled.insert(address) }
       noteStack(after: instruction, state, in: node)
       return true
     case .stop: return false
     case .return:
-      finish(
-        at: address, FunctionNode.Context(interrupts: state.interrupts, saved: state.saved),
-        in: node)
-      return false
-    case .interruptReturn:
-      node.returnsFromInterrupt = true
-      if node.context.interrupts == .off && state.interrupts == .on {
-        node.unbalancedExits.insert(address)
+      if returnsElsewhere(state) {
+        interpreter.apply(
+          Instruction(address: address, length: 0, operation: .pop(nil)), to: &state)
+        let popped = Memory(base: image.convention.stackPointer, displacement: -8, size: 8)
+        indirectJump(.memory(popped), instruction, &state, in: node)
+      } else {
+        finish(
+          at: address, FunctionNode.Context(interrupts: state.interrupts, saved: state.saved),
+          in: node)
       }
       return false
+    // What was interrupted gets back its own interrupt flag, whatever it is here.
+    case .interruptReturn: return false
     case .jump(let target):
       interpreter.apply(instruction, to: &state)
       jump(to: target, from: address, state, in: node)
@@ -177,6 +183,14 @@ final class Exploration {
       indirectJump(operand, instruction, &state, in: node)
       return false
     }
+  }
+
+  /// Whether a return goes to what the function has put on the stack, and not to its caller.
+  private func returnsElsewhere(_ state: MachineState) -> Bool {
+    guard image.convention.returnAddressSize > 0,
+      let offset = state[image.convention.stackPointer].stackOffset
+    else { return false }
+    return state.slots[offset]?.kind != .returnAddress
   }
 
   private func noteExtendedState(
@@ -212,7 +226,9 @@ final class Exploration {
     exit.saved.formIntersection(context.saved)
     guard exit != node.exit else { return }
     node.exit = exit
-    for (waiter, state) in node.waiters { resume(waiter, state, after: node) }
+    for (waiter, state) in node.waiters.sorted(by: { $0.key < $1.key }) {
+      resume(waiter, state, after: node)
+    }
   }
 
   private func resume(
@@ -265,7 +281,7 @@ final class Exploration {
     let found = resolve(operand, instruction, &state, in: node)
     // The places of a switch lie in the function; what starts another one leaves it.
     var leaving: [UInt64: ResolutionStep] = [:]
-    for (target, step) in found.targets {
+    for (target, step) in Self.inOrder(found.targets) {
       if step == .constant && (target == node.entry || !isCallable(target, state)) {
         propagate(state, to: target, in: node)
       } else {
@@ -292,7 +308,7 @@ final class Exploration {
     unresolved: String?, _ state: MachineState, in node: FunctionNode
   ) {
     var site = site(at: address, isIndirect, unresolved, state, pushing: 0)
-    for (target, step) in targets {
+    for (target, step) in Self.inOrder(targets) {
       let declared = annotations[target]
       if declared?.isReturnThunk == true {
         finish(
@@ -344,7 +360,7 @@ final class Exploration {
     // Code that replaces other code goes on behind that.
     let next = image.patches.continuation(after: instruction.end) ?? instruction.end
     let after = afterCall(state, of: targets.keys)
-    for (target, step) in targets {
+    for (target, step) in Self.inOrder(targets) {
       let declared = annotations[target]
       if let register = declared?.thunkRegister {
         var state = state
@@ -572,6 +588,13 @@ final class Exploration {
         || image.functions.function(holding: place)?.symbol.hasPrefix(cold) == true
     }
     return places.isEmpty ? nil : Array(places)
+  }
+
+  /// Targets by their addresses: what is found must not depend on a dictionary's order.
+  private static func inOrder(
+    _ targets: [UInt64: ResolutionStep]
+  ) -> [(key: UInt64, value: ResolutionStep)] {
+    targets.count < 2 ? Array(targets) : targets.sorted { $0.key < $1.key }
   }
 
   private static func targets(

@@ -41,8 +41,6 @@ final class FunctionNode {
   var unboundedFrame: UInt64?
   /// The most bytes below the stack pointer at entry, without those of called functions.
   var depth: Int64 = 0
-  /// Whether some path ends in a return to what was interrupted.
-  var returnsFromInterrupt = false
 
   struct Block {
     var state: MachineState
@@ -52,10 +50,14 @@ final class FunctionNode {
 
   /// A call that waits for this function to return: whose, and where. A continuation of `nil`
   /// is the return of the caller itself, which jumped here in place of a call.
-  struct Waiter: Hashable {
+  struct Waiter: Hashable, Comparable {
     var caller: Int
     var site: UInt64
     var continuation: UInt64?
+
+    static func < (a: Waiter, b: Waiter) -> Bool {
+      (a.caller, a.site, a.continuation ?? 0) < (b.caller, b.site, b.continuation ?? 0)
+    }
   }
 
   init(index: Int, key: Key) {

@@ -148,6 +148,7 @@ struct ARM64Reading {
 
   private func readException(into result: inout Instruction) -> Bool {
     guard field(2, 3) == 0 else { return false }
+    // What `tcancel` goes back to has been followed from `tstart`.
     switch (field(21, 3), field(0, 2)) {
     case (0b000, 0b01...0b11):
       // `svc`, `hvc`, `smc` return their results in the first registers and may change what a
@@ -156,7 +157,7 @@ struct ARM64Reading {
       result.operation = .changesFlags
       result.writesMemory = true
     // `brk` and `hlt`, and `dcps`, which is undefined outside of a debugger.
-    case (0b001, 0b00), (0b010, 0b00), (0b101, 0b01...0b11): result.flow = .stop
+    case (0b001, 0b00), (0b010, 0b00), (0b011, 0b00), (0b101, 0b01...0b11): result.flow = .stop
     default: return false
     }
     return true

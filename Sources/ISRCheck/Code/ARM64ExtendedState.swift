@@ -9,7 +9,7 @@ extension ARM64Reading {
     // Scalar floating point.
     if !bit(30) && field(24, 5) == 0b11110 && !bit(29) {
       readScalar(into: &result)
-    } else if word & 0xbfe0_d400 == 0x0e00_1400 || word & 0xbfe0_dc00 == 0x0e00_1c00,
+    } else if word & 0xbfe0_8400 == 0x0e00_0400,
       field(11, 4) == 0b0101 || field(11, 4) == 0b0111
     {
       // `smov`, `umov`

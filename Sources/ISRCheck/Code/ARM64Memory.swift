@@ -275,9 +275,9 @@ extension ARM64Reading {
     let size: UInt8 = 1 << UInt8(field(30, 2))
     let memory = Memory(base: pointer(n), size: size)
     if bit(26) {
-      // Atomic operations on floating-point numbers (FEAT_LSFE).
+      // Atomic operations on floating-point numbers (FEAT_LSFE); `st*` drop the old value.
       setAtomic(memory, changing: [], into: &result)
-      result.extendedWrites = .simd
+      if bit(15) { result.extendedReads = .simd } else { result.extendedWrites = .simd }
       return true
     }
     switch (bit(15), field(12, 3)) {
@@ -341,7 +341,7 @@ extension ARM64Reading {
   /// memory.
   private func readUnknown(into result: inout Instruction) -> Bool {
     result.overwrites = written(d).union(written(m)).union(written(field(10, 5)))
-      .union(RegisterSet(pointer(n)))
+      .union(written(m | 1)).union(RegisterSet(pointer(n)))
     result.writesMemory = true
     result.operation = .overwrite(Memory(size: 0, isSegmented: true))
     if bit(26) { result.extendedWrites = .simd }

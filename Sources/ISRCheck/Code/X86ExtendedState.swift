@@ -38,12 +38,15 @@ extension X86Reading {
     }
   }
 
+  /// A wide register holds the narrow ones.
   private func group(of register: ZydisRegister) -> ExtendedState {
     switch ZydisRegisterGetClass(register) {
     case ZYDIS_REGCLASS_X87, ZYDIS_REGCLASS_MMX: return .x87
     case ZYDIS_REGCLASS_XMM: return ZydisRegisterGetId(register) >= 16 ? .avx512 : .sse
-    case ZYDIS_REGCLASS_YMM: return ZydisRegisterGetId(register) >= 16 ? .avx512 : .avx
-    case ZYDIS_REGCLASS_ZMM, ZYDIS_REGCLASS_MASK: return .avx512
+    case ZYDIS_REGCLASS_YMM: return ZydisRegisterGetId(register) >= 16 ? .avx512 : [.sse, .avx]
+    case ZYDIS_REGCLASS_ZMM:
+      return ZydisRegisterGetId(register) >= 16 ? .avx512 : [.sse, .avx, .avx512]
+    case ZYDIS_REGCLASS_MASK: return .avx512
     case ZYDIS_REGCLASS_TMM: return .amx
     default: break
     }

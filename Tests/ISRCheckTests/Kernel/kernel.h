@@ -8,7 +8,7 @@
 
 #include "isrcheck.h"
 
-#define VECTORS 48
+#define VECTORS 40
 #define FIRST_INTERRUPT 32
 #define INTERRUPTS (VECTORS - FIRST_INTERRUPT)
 
