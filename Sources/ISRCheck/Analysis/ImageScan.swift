@@ -17,7 +17,8 @@ struct ImageScan {
       var address = function.address
       while address < end {
         guard let instruction = image.instruction(at: address) else {
-          if function.size == 0 { break }
+          // A symbol may claim more than there is.
+          if function.size == 0 || !image.isCode(address) { break }
           address &+= image.file.architecture == .aarch64 ? 4 : 1
           continue
         }
