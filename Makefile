@@ -9,7 +9,7 @@ TEXTS ?= /usr/include/linux
 APUS = .build/release/apus
 SWIFT_FILES = $(wildcard Package.swift Sources Tests GuestTests Examples)
 
-.PHONY: help setup build run test test-host test-thread test-guest test-examples verify soak lint \
+.PHONY: help setup build run test test-host test-thread test-guest test-examples verify soak corpus fuzz lint \
   format install clean
 
 help:
@@ -21,6 +21,8 @@ help:
 	@echo 'make test-examples  run the tests of the command with the examples'
 	@echo 'make verify         check the models of the protocols with spin'
 	@echo 'make soak           boot 200 times over all machines and many numbers of CPUs'
+	@echo 'make corpus         compare isrcheck with gcc over a small Linux; read real kernels'
+	@echo 'make fuzz           feed isrcheck broken images (RUNS=n of each of two)'
 	@echo 'make build          make the command apus, in release mode: $(APUS)'
 	@echo 'make setup          install the Debian packages that are missing'
 	@echo 'make lint           check the style; make format puts it right'
@@ -59,6 +61,25 @@ verify: setup
 
 soak: build
 	@Tools/soak
+
+# Downloads some 400 MB of Debian packages and builds a small Linux, once; needs python3.
+CORPUS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/apus/corpus
+corpus: build
+	Tools/corpus linux xen tiny
+	.build/release/isrcheck edges $(CORPUS)/tiny/vmlinux >$(CORPUS)/tiny.edges
+	Tools/compare-callgraph $(CORPUS)/tiny $(CORPUS)/tiny/vmlinux $(CORPUS)/tiny.edges
+	@for kernel in linux/vmlinux:linux xen/xen-syms:xen; do \
+	  echo "== $${kernel%%:*}, with Tests/Corpus/$${kernel##*:}.policy"; \
+	  .build/release/isrcheck $(CORPUS)/$${kernel%%:*} --no-source \
+	    --policy Tests/Corpus/thunks.policy --policy Tests/Corpus/$${kernel##*:}.policy | tail -n 1; \
+	done
+
+RUNS ?= 1500
+fuzz: build
+	$(APUS) build Examples/HelloWorld >/dev/null
+	$(APUS) build GuestTests >/dev/null
+	Tools/fuzz-isrcheck --runs $(RUNS) .build-images/x86_64-unknown-none-elf/release/HelloWorld \
+	  .build-images/x86_64-unknown-none-elf/release/GuestTests
 
 lint:
 	swift format lint --strict --recursive $(SWIFT_FILES)

@@ -5,7 +5,9 @@ import Apus
 struct Recurses {
   static func main() {
     let depth = CommandLine.arguments.count
-    CPUSet.online.interrupt { cpu in total.wrappingAdd(leaves(depth + cpu.index), ordering: .relaxed) }
+    CPUSet.online.interrupt { cpu in
+      total.wrappingAdd(leaves(depth + cpu.index), ordering: .relaxed)
+    }
     print(total.load(ordering: .relaxed))
   }
 }
