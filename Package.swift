@@ -10,11 +10,17 @@ import PackageDescription
 let warningsAsErrors: [SwiftSetting] =
   Context.environment["APUS_WARNINGS_AS_ERRORS"] != nil ? [.treatAllWarnings(as: .error)] : []
 
+/// `CHECKED` adds what finds a kernel's bugs while it runs and costs on hot paths: always in debug
+/// builds, which are the host's, and in an image where the environment asks for it.
+let checked: [SwiftSetting] =
+  Context.environment["APUS_CHECKED"] != nil
+  ? [.define("CHECKED")] : [.define("CHECKED", .when(configuration: .debug))]
+
 /// Kernel code runs in interrupts and must leave the application's vector registers alone, so
 /// the compiler may not use them for copies and zeroing. On the host this changes nothing else.
 /// `Builtin` and `RawLayout` are needed by one type, the storage of a lock.
 let kernel: [SwiftSetting] =
-  warningsAsErrors + [
+  warningsAsErrors + checked + [
     .unsafeFlags(["-Xcc", "-mno-implicit-float", "-Xfrontend", "-enable-builtin-module"]),
     .enableExperimentalFeature("RawLayout"),
   ]

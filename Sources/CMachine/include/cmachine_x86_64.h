@@ -154,6 +154,20 @@ APUS_INLINE uint64_t apus_gs_index(void) {
   return value;
 }
 
+// The second word is the count of reasons for which the CPU's thread may not be preempted. One
+// instruction each, so that a thread that could still move finishes it on the CPU it began on.
+APUS_INLINE void apus_gs_disable_preemption(void) {
+  __asm__ volatile("incq %%gs:8" ::: "memory", "cc");
+}
+APUS_INLINE void apus_gs_enable_preemption(void) {
+  __asm__ volatile("decq %%gs:8" ::: "memory", "cc");
+}
+APUS_INLINE uint64_t apus_gs_preemption_count(void) {
+  uint64_t value;
+  __asm__ volatile("movq %%gs:8, %0" : "=r"(value) : : "memory");
+  return value;
+}
+
 // ---- Descriptor tables ----
 
 struct __attribute__((packed)) apus_table_register {

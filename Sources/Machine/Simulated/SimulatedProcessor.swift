@@ -29,6 +29,21 @@ public enum Processor {
     apus_simulated_processor().pointee.interrupts_enabled = 1
   }
 
+  /// Counts; the host may preempt the thread all the same, as a VMM may a virtual CPU.
+  public static func disablePreemption() {
+    apus_simulated_processor().pointee.preemption_count += 1
+  }
+
+  /// Takes back one `disablePreemption`.
+  public static func enablePreemption() {
+    apus_simulated_processor().pointee.preemption_count -= 1
+  }
+
+  /// How many calls of `disablePreemption` are not taken back on this CPU.
+  public static var preemptionCount: Int {
+    Int(apus_simulated_processor().pointee.preemption_count)
+  }
+
   /// The same: a simulated CPU has no interrupt of its own to wait for.
   public static func waitForInterrupt() { apus_pause() }
 

@@ -4,7 +4,7 @@ import CMachine
 /// One CPU's descriptor tables and the block that GS points to; lives in memory that is never
 /// freed, on cache lines of its own.
 ///
-/// Layout in bytes: 0 CPU index, 64 GDT (8 entries), 128 TSS (104 bytes).
+/// Layout in bytes: 0 CPU index, 8 preemption count, 64 GDT (8 entries), 128 TSS (104 bytes).
 public struct ProcessorBlock {
   /// Bytes that a block needs, and its alignment.
   public static let size: UInt = 256

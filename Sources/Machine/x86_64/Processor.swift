@@ -24,6 +24,19 @@ public enum Processor {
   @inline(__always)
   public static func enableInterrupts() { apus_sti() }
 
+  /// Keeps the running thread on this CPU, and others off it, until the matching
+  /// `enablePreemption`; the two nest. Interrupts still come. One instruction. Any context.
+  @inline(__always)
+  public static func disablePreemption() { apus_gs_disable_preemption() }
+
+  /// Takes back one `disablePreemption`. One instruction. Any context.
+  @inline(__always)
+  public static func enablePreemption() { apus_gs_enable_preemption() }
+
+  /// How many calls of `disablePreemption` are not taken back on this CPU. Any context.
+  @inline(__always)
+  public static var preemptionCount: Int { Int(truncatingIfNeeded: apus_gs_preemption_count()) }
+
   /// Halts until the next interrupt and handles it; interrupts are off before and after.
   ///
   /// An interrupt that is already pending ends the wait at once, so what is checked with
