@@ -38,7 +38,7 @@ struct Interpreter {
   private func name(_ register: Register, in state: inout MachineState, at address: UInt64) {
     guard state[register].origin == 0, state[register].constant == nil else { return }
     switch state[register].kind {
-    case .stack, .set, .bits, .loaded, .returnAddress: return
+    case .stack, .frame, .set, .bits, .loaded, .returnAddress: return
     case .unknown, .interval: break
     }
     let origin = (address << 6 | UInt64(register.number) + 1) & ~MachineState.memoryOrigin
@@ -65,7 +65,7 @@ struct Interpreter {
       return sets.map(number) { $0 & mask }
     case .bits(let zeros, let ones):
       return AbstractValue(kind: .bits(zeros: zeros | ~mask, ones: ones & mask))
-    case .stack, .loaded, .returnAddress, .unknown: break
+    case .stack, .frame, .loaded, .returnAddress, .unknown: break
     }
     return result
   }
@@ -91,6 +91,9 @@ struct Interpreter {
     let bits = UInt8(min(64, Int(memory.size) * 8))
     if case .stack(let offset) = address.kind, memory.size == 8 {
       return state.slots[offset].map { state.named($0) } ?? .unknown
+    }
+    if case .frame = address.kind, state.slots.values.contains(where: \.mayPointIntoFrame) {
+      return AbstractValue(kind: .frame)
     }
     if let constants = constants(of: address) {
       let values = constants.compactMap { image.constant(at: $0, size: Int(memory.size)) }
@@ -185,7 +188,12 @@ struct Interpreter {
       let (sum, overflow) = high.addingReportingOverflow(otherHigh)
       if !overflow { return AbstractValue(kind: .interval(low &+ otherLow, sum, bits: 64)) }
     }
-    return .unknown
+    return frameOrUnknown(a, b)
+  }
+
+  /// What an operation gives of which nothing is known but what went in.
+  private func frameOrUnknown(_ a: AbstractValue, _ b: AbstractValue) -> AbstractValue {
+    AbstractValue(kind: a.mayPointIntoFrame || b.mayPointIntoFrame ? .frame : .unknown)
   }
 
   private mutating func add(_ value: AbstractValue, _ number: UInt64) -> AbstractValue {
@@ -199,6 +207,7 @@ struct Interpreter {
       let newHigh = high &+ number
       return newLow <= newHigh
         ? AbstractValue(kind: .interval(newLow, newHigh, bits: 64)) : .unknown
+    case .frame: return value
     default: return .unknown
     }
   }
@@ -241,9 +250,11 @@ struct Interpreter {
     switch operation {
     case .add: wide = add(a, b)
     case .subtract:
-      wide = b.constant.map { add(a, 0 &- $0) } ?? .unknown
+      wide = b.constant.map { add(a, 0 &- $0) } ?? frameOrUnknown(a, b)
     case .and:
-      guard let number = b.constant ?? a.constant else { return .below(bits: bits) }
+      guard let number = b.constant ?? a.constant else {
+        return bits == 64 ? frameOrUnknown(a, b) : .below(bits: bits)
+      }
       wide = and(b.constant == nil ? b : a, number)
     case .shiftLeft:
       wide = b.constant.flatMap { $0 < 64 ? multiply(a, 1 << $0) : nil } ?? .unknown
@@ -251,7 +262,8 @@ struct Interpreter {
       wide = b.constant.map { shiftRight(a, $0 & 63) } ?? .unknown
     case .multiply:
       wide = b.constant.map { multiply(a, $0) } ?? a.constant.map { multiply(b, $0) } ?? .unknown
-    case .or, .exclusiveOr: wide = .unknown
+    // An aligned address may have an offset joined to it.
+    case .or, .exclusiveOr: wide = frameOrUnknown(a, b)
     }
     if bits == 64 { return wide }
     return truncated(wide, bits)
@@ -263,6 +275,7 @@ struct Interpreter {
       // Aligns: at most that much lower, and the stack is aligned to a word before.
       let step = Int64(bitPattern: ~mask)
       return AbstractValue(kind: .stack(offset - max(step - 7, 0)))
+    case .frame where mask > .max << 16: return value
     case .set(let set): return sets.map(set) { $0 & mask }
     case .bits(let zeros, let ones):
       let (zeros, ones) = (zeros | ~mask, ones & mask)
@@ -298,24 +311,42 @@ struct Interpreter {
   private func store(
     _ value: AbstractValue, to memory: Memory, in state: inout MachineState, address: AbstractValue
   ) {
-    if case .stack(let offset) = address.kind {
-      // Overlapping words are no longer what they were.
-      for slot in state.slots.keys
-      where slot < offset + Int64(memory.size) && offset < slot + 8 {
-        state.slots[slot] = nil
-      }
-      if memory.size == 8 { state.slots[offset] = value }
-      return
+    overwrite(memory, at: address, in: &state)
+    if case .stack(let offset) = address.kind, memory.size == 8 {
+      state.slots[offset] = value
+    } else if value.mayPointIntoFrame {
+      state.frameHasEscaped = true
     }
-    state.retireMemoryOrigins()
-    forgetEscaped(in: &state)
-    if case .stack(let offset) = value.kind { state.escaped = min(state.escaped, offset) }
   }
 
-  /// Someone may have written where a pointer into the stack leads.
-  func forgetEscaped(in state: inout MachineState) {
-    guard state.escaped != .max else { return }
-    for slot in state.slots.keys where slot >= state.escaped && slot < 0 { state.slots[slot] = nil }
+  /// Memory becomes what is not known.
+  private func overwrite(
+    _ memory: Memory, at address: AbstractValue, in state: inout MachineState
+  ) {
+    switch address.kind {
+    case .stack(let offset):
+      // Without a size it is over an unknown length, upwards or downwards.
+      if memory.size > 0 {
+        state.forget(from: offset, to: offset &+ Int64(memory.size))
+      } else {
+        state.forgetFrame()
+      }
+      if state.frameHasEscaped { state.retireMemoryOrigins() }
+    case .frame:
+      state.retireMemoryOrigins()
+      state.forgetFrame()
+    default: state.forgetWhatEscaped()
+    }
+  }
+
+  /// An instruction writes registers to memory and does not say which.
+  private func noteEscape(in state: inout MachineState) {
+    for number in state.registers.indices where state.registers[number].mayPointIntoFrame {
+      let register = Register(UInt8(number))
+      if register != stackPointer && register != convention.framePointer {
+        state.frameHasEscaped = true
+      }
+    }
   }
 
   /// What is known after an instruction, but for where it goes.
@@ -341,7 +372,7 @@ struct Interpreter {
       } else if let both, both.count <= 64 {
         state[target] = sets.value(of: both)
       } else {
-        state[target] = bits == 32 ? .below(bits: 32) : .unknown
+        state[target] = bits == 32 ? .below(bits: 32) : frameOrUnknown(new, old)
       }
     case .arithmetic(let operation, let target, let left, let right, let bits, let setsFlags):
       let a = value(left, bits: bits, in: &state, at: here)
@@ -373,18 +404,11 @@ struct Interpreter {
       clobber(instruction, in: &state)
       store(new, to: memory, in: &state, address: place)
     case .overwrite(let memory):
+      noteEscape(in: &state)
       let place = address(of: memory, in: state)
       clobber(instruction, in: &state)
       state.comparison = nil
-      if case .stack(let offset) = place.kind {
-        let end = memory.size == 0 ? 0 : offset &+ Int64(memory.size)
-        for slot in state.slots.keys where slot &+ 8 > offset && slot < end {
-          state.slots[slot] = nil
-        }
-      } else {
-        state.retireMemoryOrigins()
-        forgetEscaped(in: &state)
-      }
+      overwrite(memory, at: place, in: &state)
     case .storePair(let memory, let first, let second):
       let bits = UInt8(min(64, Int(memory.size) * 8))
       for (operand, memory) in [(first, memory), (second, memory.next)] {
@@ -430,10 +454,7 @@ struct Interpreter {
     }
     if let writeBack = instruction.writeBack, !writeBack.isBefore { move(writeBack, &state) }
     noteTypeCheck(instruction, before: before, &state)
-    if instruction.writesMemory, case .none = instruction.operation {
-      state.retireMemoryOrigins()
-      forgetEscaped(in: &state)
-    }
+    if instruction.writesMemory, case .none = instruction.operation { state.forgetWhatEscaped() }
   }
 
   /// The base register of an access moves by its offset.
@@ -491,7 +512,11 @@ struct Interpreter {
   private mutating func push(_ value: AbstractValue, _ state: inout MachineState) {
     let sp = stackPointer
     state[sp] = add(state[sp], 0 &- 8)
-    if case .stack(let offset) = state[sp].kind { state.slots[offset] = value }
+    if case .stack(let offset) = state[sp].kind {
+      state.slots[offset] = value
+    } else if value.mayPointIntoFrame {
+      state.frameHasEscaped = true
+    }
   }
 
   /// Some bits of a word become known; the others are what they were.
