@@ -6,7 +6,7 @@ import Testing
 /// What is known along small pieces of AArch64 code.
 @Suite struct ARM64AnalysisTests {
   private func report(_ assembly: String) throws -> Report {
-    try AssemblyProgram.report(assembly, for: .aarch64)
+    try AssemblyProgram.report(assembly, for: .arm)
   }
 
   @Test func aMovingStackPointer() throws {

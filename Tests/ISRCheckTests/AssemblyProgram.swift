@@ -5,9 +5,10 @@ import Foundation
 /// A program of a few functions in assembler text, whose root is the function `root`.
 enum AssemblyProgram {
   enum Architecture: String, CaseIterable {
-    case x86_64, aarch64
+    case x86 = "x86_64"
+    case arm = "aarch64"
 
-    var header: String { self == .aarch64 ? ".arch armv8.2-a\n.text\n" : ".text\n" }
+    var header: String { self == .arm ? ".arch armv8.2-a\n.text\n" : ".text\n" }
   }
 
   /// What a check finds from `root` on. Each label but the numbers is a function.
@@ -25,7 +26,8 @@ enum AssemblyProgram {
     try Toolchain.run(
       "clang",
       [
-        "--target=\(architecture)-none-elf", "-nostdlib", "-static", "-fuse-ld=lld", "-Wl,-e,root",
+        "--target=\(architecture.rawValue)-none-elf", "-nostdlib", "-static", "-fuse-ld=lld",
+        "-Wl,-e,root",
         "a.s", "-o", "a.elf",
       ], in: directory.url)
     var options = CheckOptions()

@@ -101,7 +101,7 @@ import Testing
   ) throws -> Report {
     let text =
       switch architecture {
-      case .x86_64:
+      case .x86:
         """
         root:
           sub $40, %rsp
@@ -117,7 +117,7 @@ import Testing
         fill:
           ret
         """
-      case .aarch64:
+      case .arm:
         """
         root:
           sub sp, sp, #48
