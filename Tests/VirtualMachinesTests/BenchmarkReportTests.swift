@@ -55,11 +55,11 @@ import Testing
   @Test func tableHasEveryFigure() throws {
     #expect(
       try Self.report().table() == """
-        name                     value  unit           target         peer  linux  met
-        spin-pair                    9  instructions       12            8      -  yes
-        malloc-64-pair          148.26  instructions       60          260    130   no
-        conflicts-heap               1  lines               0            -      -   no
-        boot-main-4cpu-insns   101,055  instructions  150,000  100,000,000      -  yes
+        name                    value  unit           target         peer  linux  met
+        spin-pair                   9  instructions       12            8      -  yes
+        malloc-64-pair         148.26  instructions       60          260    130   no
+        conflicts-heap              1  lines               0            -      -   no
+        boot-main-4cpu-insns  101,055  instructions  150,000  100,000,000      -  yes
         conflicts-heap: 7 lines in the first window, when cold
 
         """)
