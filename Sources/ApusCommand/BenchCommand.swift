@@ -116,7 +116,11 @@ struct BenchCommand: ParsableCommand {
     let path = self.thresholds ?? "\(kernel.root)/Benchmarks/thresholds.json"
     // What can be wrong is found before the minute that measuring takes.
     let former = try compare.map { try BenchmarkReport(contentsOf: $0) }
-    var thresholds = try BenchmarkThresholds(contentsOf: path)
+    let isNew = setThresholds && !FileManager.default.fileExists(atPath: path)
+    var thresholds = isNew ? BenchmarkThresholds([:]) : try BenchmarkThresholds(contentsOf: path)
+    for file in [json, output].compactMap({ $0 }) where file != Self.standardOutput {
+      try Self.requireWritable(file)
+    }
     let counter = try QEMUPlugin.instructionCounter.path()
     let recorder = try QEMUPlugin.conflictTrace.path()
     guard QEMUCommandLine.version() != nil else {
@@ -184,8 +188,25 @@ struct BenchCommand: ParsableCommand {
 
   private func write(_ text: String, to path: String) throws {
     do { try Data(text.utf8).write(to: URL(fileURLWithPath: path)) } catch {
-      throw CommandFailure("cannot write \(path); give a file in a directory that exists")
+      throw Self.unwritable(path)
     }
+  }
+
+  private static func requireWritable(_ path: String) throws {
+    let files = FileManager.default
+    let place =
+      files.fileExists(atPath: path)
+      ? path : URL(fileURLWithPath: path).deletingLastPathComponent().path
+    var isDirectory: ObjCBool = false
+    if !files.isWritableFile(atPath: place)
+      || (files.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue)
+    {
+      throw unwritable(path)
+    }
+  }
+
+  private static func unwritable(_ path: String) -> CommandFailure {
+    CommandFailure("cannot write \(path); give a file in a directory that exists")
   }
 
   /// Says which figures are not what the thresholds know.
