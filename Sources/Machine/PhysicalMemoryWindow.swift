@@ -1,3 +1,7 @@
+#if !hasFeature(Embedded)
+import Synchronization
+#endif
+
 /// Where physical memory is seen in the kernel's address space.
 ///
 /// The kernel maps all of it at one place: on x86_64 at its own addresses. On the host a test
@@ -16,7 +20,8 @@ public enum PhysicalMemoryWindow {
     UInt64(UInt(bitPattern: pointer))
   }
   #else
-  private static let base = Atomic<UInt64>(0)
+  // Not this module's `Atomic`: it is set before the CPUs run, so explorers need not see it.
+  private static let base = Synchronization.Atomic<UInt64>(0)
 
   /// Makes `memory` the simulated physical memory.
   public static func simulate(with memory: UnsafeMutableRawBufferPointer) {

@@ -1,0 +1,79 @@
+import Machine
+
+/// A recorded run as text, a line for each step: number, CPU, operation, place, values, function.
+struct TraceText {
+  let text: String
+
+  init(_ trace: [TraceEntry], labels: [(range: Range<UInt>, name: String)]) {
+    var names = PlaceNames(labels: labels)
+    // Where CPUs wait for each other, only the first of their turns matter.
+    var lines: [String] = []
+    var quiet = 0
+    for (number, entry) in trace.enumerated() {
+      quiet = entry.changesSomething ? 0 : quiet + 1
+      if quiet > Self.longestQuiet { continue }
+      lines.append(Self.line(number, entry, &names))
+    }
+    if trace.count > lines.count {
+      lines.append("  ... \(trace.count - lines.count) steps that change nothing are left out")
+    }
+    text = lines.joined(separator: "\n")
+  }
+
+  private static let longestQuiet = 60
+
+  private static func line(_ number: Int, _ entry: TraceEntry, _ names: inout PlaceNames) -> String {
+    var line = "  \(padded(String(number), -4))  cpu\(entry.cpu) "
+    // Each CPU has a column of its own, handlers stand further in.
+    line += String(repeating: " ", count: entry.cpu * 3 + entry.depth * 2)
+    switch entry.event {
+    case .interrupt(let vector):
+      line += "interrupt \(InterruptVector(rawValue: vector).map { "\($0)" } ?? "\(vector)")"
+    case .endOfInterrupt: line += "end of the interrupt"
+    case .end: line += "is through"
+    case .operation(let operation, let address, let size):
+      line += describe(operation, address, size, entry, &names)
+      let place = CodeNames.shared.name(of: entry.callers)
+      if let place { line = padded(line, 64) + " " + place }
+    }
+    return line
+  }
+
+  private static func describe(
+    _ operation: SimulatedOperation, _ address: UInt64, _ size: UInt8, _ entry: TraceEntry,
+    _ names: inout PlaceNames
+  ) -> String {
+    switch operation {
+    case .sendInterrupt: return "\(operation) to cpu\(address)"
+    case .read, .write, .forgetTranslation: return "\(operation) \(hexadecimal(address))"
+    default: break
+    }
+    guard size > 0 else { return "\(operation)" }
+    let place = names.name(of: address)
+    let before = names.value(entry.before)
+    guard let after = entry.after else { return "\(operation) \(place): \(before)" }
+    if operation == .compareExchange && after == entry.before {
+      return "\(operation) \(place): \(before), not exchanged"
+    }
+    return "\(operation) \(place): \(before) -> \(names.value(after))"
+  }
+
+  private static func padded(_ text: String, _ width: Int) -> String {
+    let padding = String(repeating: " ", count: max(abs(width) - text.count, 0))
+    return width < 0 ? padding + text : text + padding
+  }
+}
+
+extension TraceEntry {
+  /// Whether the step is more than looking.
+  var changesSomething: Bool {
+    switch event {
+    case .operation(let operation, _, _):
+      switch operation {
+      case .load, .pause, .fence, .walk, .read, .disableInterrupts, .enableInterrupts: false
+      default: after.map { $0 != before } ?? true
+      }
+    default: true
+    }
+  }
+}
