@@ -16,6 +16,8 @@ final class Execution {
   private var cpuCount = 0
   /// The CPU that runs, or -1 between runs.
   private var current = -1
+  /// CPUs that have come as far as their first point.
+  private var startedCount = 0
   private var chosen = Action(cpu: 0, isInterrupt: false)
   private var simulation: Simulation!
   private var hasInterrupts = false
@@ -72,8 +74,7 @@ final class Execution {
     trace = []
     let simulation = Simulation(self)
     self.simulation = simulation
-    apus_simulated_processor().pointee = apus_simulated_processor(
-      index: 0, preemption_count: 0, interrupts_enabled: 1, explorer: nil, mmu: nil)
+    apus_simulated_processor().pointee = Self.processor(index: 0)
     scenario.prepare(simulation)
     start()
     if failure == nil {
@@ -107,18 +108,27 @@ final class Execution {
       cpus[cpu].pending |= Self.bit(vector.rawValue)
       cpus[cpu].repetitions[vector.rawValue] = times - 1
     }
-    // The unit that the set-up made is every CPU's.
-    let mmu = apus_simulated_processor().pointee.mmu
+    // The memory and its management units that the set-up made are every CPU's.
+    let machine = apus_simulated_processor().pointee
     for index in 0..<cpuCount {
       cpus[index].processor.explorer = UnsafePointer(hooks)
-      cpus[index].processor.mmu = mmu
+      cpus[index].processor.mmu = machine.mmu
+      cpus[index].processor.memory_base = machine.memory_base
     }
     apus_catch_traps(Self.trapped, context)
     current = -1
+    startedCount = 0
     if let action = decide() { resume(action) }
     apus_catch_traps(nil, nil)
-    apus_simulated_processor().pointee.explorer = nil
+    apus_simulated_processor().pointee = machine
     current = -1
+  }
+
+  /// A CPU's state at the start: interrupts are on.
+  static func processor(index: Int) -> apus_simulated_processor {
+    apus_simulated_processor(
+      index: Int64(index), preemption_count: 0, interrupts_enabled: 1, explorer: nil, mmu: nil,
+      memory_base: 0)
   }
 
   private func finish() {
@@ -131,8 +141,7 @@ final class Execution {
       stacks = []
       _ = Unmanaged.passRetained(simulation)
     }
-    apus_simulated_processor().pointee = apus_simulated_processor(
-      index: 0, preemption_count: 0, interrupts_enabled: 1, explorer: nil, mmu: nil)
+    apus_simulated_processor().pointee = Self.processor(index: 0)
     simulation = nil
   }
 
@@ -234,7 +243,10 @@ final class Execution {
     }
     switch operation {
     case .pause: pause()
-    case .waitForInterrupt: cpus[own].state = .halted
+    case .waitForInterrupt:
+      // An interrupt that comes before the halt does not end it.
+      switchAsDecided()
+      cpus[own].state = .halted
     case .walk, .access: cpus[own].isWithinInstruction = true
     default: break
     }
@@ -308,21 +320,32 @@ final class Execution {
 
   /// What happens next; `nil` when the run is over or cannot go on.
   private func decide() -> Action? {
+    let first: Int
     if current >= 0 {
       cpus[current].processor.interrupts_enabled =
         apus_simulated_processor().pointee.interrupts_enabled
     }
+    if startedCount <= cpuCount {
+      // What a CPU does before its first point nobody sees, so it is not a matter of order.
+      startedCount += 1
+      if startedCount <= cpuCount {
+        return Action(cpu: UInt8(startedCount - 1), isInterrupt: false)
+      }
+      first = 0
+    } else {
+      first = current
+    }
     while true {
       var count = 0
       var continuesCurrent = false
-      if current >= 0, canGoOn(current) {
+      if first == current, canGoOn(current) {
         options[0] = Action(cpu: UInt8(current), isInterrupt: false)
         (count, continuesCurrent) = (1, true)
       }
-      for offset in 1...cpuCount {
-        var index = current + offset
+      for offset in 0..<cpuCount {
+        var index = first + offset
         if index >= cpuCount { index -= cpuCount }
-        if index == current || !canGoOn(index) { continue }
+        if (index == first && continuesCurrent) || !canGoOn(index) { continue }
         options[count] = Action(cpu: UInt8(index), isInterrupt: false)
         count += 1
       }

@@ -9,6 +9,8 @@ public enum Explorer {
   public struct Result: Sendable {
     /// Runs, those that found the failure shorter not included.
     public var schedules = 0
+    /// Of these, the ones with the largest number of preemptions that was allowed: each once.
+    public var schedulesOfLastBound = 0
     /// Operations of all CPUs in all runs.
     public var steps = 0
     /// The first schedule that failed.
@@ -26,6 +28,7 @@ public enum Explorer {
     let execution = Execution(scenario, strategy: ExhaustiveSearch(bound: bound))
     var result = run(execution, limit: limit)
     if let search = execution.strategy as? ExhaustiveSearch {
+      result.schedulesOfLastBound = search.schedulesOfBound
       result.completedBound = search.completedBound
       result.isComplete = search.isComplete
       if search.isIrreproducible && result.failure == nil {
@@ -46,7 +49,7 @@ public enum Explorer {
     run(
       Execution(
         scenario, strategy: PriorityScheduling(firstSeed: firstSeed, count: schedules)),
-      limit: schedules)
+      limit: schedules + 1)
   }
 
   /// Runs one schedule again; returns how it failed, if it does.
@@ -58,6 +61,7 @@ public enum Explorer {
     var result = Result()
     while result.schedules < limit, execution.strategy.beginSchedule() {
       execution.run()
+      execution.strategy.endSchedule(decisions: execution.decisions)
       result.schedules += 1
       result.steps += execution.steps
       if let failure = execution.failure {

@@ -4,12 +4,15 @@
 /// The CPU with the highest priority runs; at a few random decisions the one that runs falls behind
 /// all others. A bug that needs d such changes is found with a known probability, however long the run
 /// is. Every fourth schedule instead chooses anew at each decision, for bugs that need many switches.
-/// Each schedule follows from its seed alone.
+/// The first schedule, without a seed, has no changes: it tells how long a run is. Each of the others
+/// follows from its seed and that.
 struct PriorityScheduling: SchedulingStrategy {
   private var nextSeed: UInt64
   private var remaining: Int
   private(set) var seed: UInt64?
 
+  /// Decisions in the schedule without changes.
+  private var length: Int?
   private var random = RandomNumbers(seed: 0)
   private var priorities: [Int] = []
   /// Below all others so far.
@@ -30,6 +33,7 @@ struct PriorityScheduling: SchedulingStrategy {
   }
 
   mutating func beginSchedule() -> Bool {
+    if length == nil { return true }
     guard remaining > 0 else { return false }
     remaining -= 1
     // Neighbouring seeds would give neighbouring states of the generator.
@@ -43,13 +47,18 @@ struct PriorityScheduling: SchedulingStrategy {
     interruptShift = random.below(6)
     switchShift = random.below(5)
     mayInsist = random.below(2) == 0
-    // How long the run will be is not known, so each order of magnitude is as likely.
-    changes = (0..<random.below(6)).map { _ in random.below(1 << (3 + random.below(8))) }.sorted()
+    let length = (length ?? 0) * 5 / 4 + 4
+    changes = (0..<random.below(6)).map { _ in random.below(length) }.sorted()
     nextChange = 0
     return true
   }
 
+  mutating func endSchedule(decisions: Int) {
+    if length == nil { length = decisions }
+  }
+
   mutating func choose(_ decision: Decision) -> Int {
+    if length == nil { return 0 }
     let options = decision.options
     if isWalk {
       return random.once(in: switchShift) ? random.below(options.count) : 0
@@ -79,5 +88,7 @@ struct PriorityScheduling: SchedulingStrategy {
     return best
   }
 
-  mutating func insists(atPause index: Int) -> Bool { mayInsist && random.once(in: 5) }
+  mutating func insists(atPause index: Int) -> Bool {
+    length != nil && mayInsist && random.once(in: 5)
+  }
 }

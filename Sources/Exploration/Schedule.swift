@@ -16,7 +16,7 @@ public struct Schedule: Equatable, Sendable {
   /// From its text; `nil` if it is not one.
   public init?(_ text: String) {
     if text == "-" { return }
-    for part in text.split(separator: ",") {
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
       if part.hasPrefix("p"), let pause = Int(part.dropFirst()) {
         deviations.append(.insist(pause: pause))
         continue

@@ -21,6 +21,13 @@ protocol SchedulingStrategy {
   /// way until something is written. `index` counts the pauses of the schedule.
   mutating func insists(atPause index: Int) -> Bool
 
+  /// The schedule is over, after so many decisions.
+  mutating func endSchedule(decisions: Int)
+
   /// How the schedule that runs can be named to get it again, if by less than all its decisions.
   var seed: UInt64? { get }
+}
+
+extension SchedulingStrategy {
+  func endSchedule(decisions: Int) {}
 }

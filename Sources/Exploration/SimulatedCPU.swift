@@ -34,8 +34,7 @@ struct SimulatedCPU {
   ) {
     self.coroutine = coroutine
     self.body = body
-    processor = apus_simulated_processor(
-      index: Int64(index), preemption_count: 0, interrupts_enabled: 1, explorer: nil, mmu: nil)
+    processor = Execution.processor(index: index)
   }
 
   var takesInterrupts: Bool {

@@ -6,21 +6,30 @@ struct TraceText {
 
   init(_ trace: [TraceEntry], labels: [(range: Range<UInt>, name: String)]) {
     var names = PlaceNames(labels: labels)
-    // Where CPUs wait for each other, only the first of their turns matter.
-    var lines: [String] = []
+    // Where CPUs wait for each other, only the first of their turns matter; and of a run without end
+    // the beginning and the last operations.
+    var shown: [(number: Int, entry: TraceEntry)] = []
     var quiet = 0
     for (number, entry) in trace.enumerated() {
       quiet = entry.changesSomething ? 0 : quiet + 1
-      if quiet > Self.longestQuiet { continue }
+      if quiet <= Self.longestQuiet { shown.append((number, entry)) }
+    }
+    if shown.count > 2 * Self.longestPart {
+      shown.removeSubrange(Self.longestPart..<shown.count - Self.longestPart)
+    }
+    var lines: [String] = []
+    var next = 0
+    for (number, entry) in shown {
+      if number > next { lines.append("  ... \(number - next) steps") }
       lines.append(Self.line(number, entry, &names))
+      next = number + 1
     }
-    if trace.count > lines.count {
-      lines.append("  ... \(trace.count - lines.count) steps that change nothing are left out")
-    }
+    if next < trace.count { lines.append("  ... \(trace.count - next) steps that change nothing") }
     text = lines.joined(separator: "\n")
   }
 
-  private static let longestQuiet = 60
+  private static let longestPart = 250
+  private static let longestQuiet = 16
 
   private static func line(_ number: Int, _ entry: TraceEntry, _ names: inout PlaceNames) -> String {
     var line = "  \(padded(String(number), -4))  cpu\(entry.cpu) "
@@ -33,8 +42,7 @@ struct TraceText {
     case .end: line += "is through"
     case .operation(let operation, let address, let size):
       line += describe(operation, address, size, entry, &names)
-      let place = CodeNames.shared.name(of: entry.callers)
-      if let place { line = padded(line, 64) + " " + place }
+      if let place = CodeNames.shared.name(of: entry.callers) { line = padded(line, 64) + " " + place }
     }
     return line
   }

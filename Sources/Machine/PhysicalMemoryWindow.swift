@@ -1,4 +1,5 @@
 #if !hasFeature(Embedded)
+import CMachine
 import Synchronization
 #endif
 
@@ -28,14 +29,25 @@ public enum PhysicalMemoryWindow {
     base.store(UInt64(UInt(bitPattern: memory.baseAddress)), ordering: .releasing)
   }
 
+  /// Makes `memory` the simulated physical memory of the CPUs that this thread plays: an explorer's
+  /// machine is its own.
+  public static func simulateOnThisThread(with memory: UnsafeMutableRawBufferPointer) {
+    apus_simulated_processor().pointee.memory_base = UInt64(UInt(bitPattern: memory.baseAddress))
+  }
+
+  private static var start: UInt64 {
+    let own = apus_simulated_processor().pointee.memory_base
+    return own != 0 ? own : base.load(ordering: .acquiring)
+  }
+
   /// The pointer to a physical address.
   public static func pointer(to address: UInt64) -> UnsafeMutableRawPointer? {
-    UnsafeMutableRawPointer(bitPattern: UInt(base.load(ordering: .acquiring) &+ address))
+    UnsafeMutableRawPointer(bitPattern: UInt(start &+ address))
   }
 
   /// The physical address of a pointer into the window.
   public static func address(of pointer: UnsafeRawPointer) -> UInt64 {
-    UInt64(UInt(bitPattern: pointer)) &- base.load(ordering: .acquiring)
+    UInt64(UInt(bitPattern: pointer)) &- start
   }
   #endif
 }

@@ -26,13 +26,13 @@ struct PlantedBug: Sendable, CustomTestStringConvertible {
       exhaustiveBudget: 20, randomBudget: 100),
     PlantedBug(
       name: "ABA", scenario: { PlantedBugs.stackABA(isFixed: $0) }, kind: .check,
-      exhaustiveBudget: 500, randomBudget: 2000),
+      exhaustiveBudget: 100, randomBudget: 10_000),
     PlantedBug(
       name: "lock in handler", scenario: { PlantedBugs.lockInHandler(isFixed: $0) },
       kind: .deadlock, exhaustiveBudget: 20, randomBudget: 100),
     PlantedBug(
       name: "stale translation", scenario: { PlantedBugs.staleTranslation(isFixed: $0) },
-      kind: .check, exhaustiveBudget: 500, randomBudget: 2000),
+      kind: .check, exhaustiveBudget: 100, randomBudget: 200),
   ]
 }
 

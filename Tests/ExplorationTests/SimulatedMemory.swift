@@ -8,7 +8,7 @@ final class SimulatedMemory {
   init(byteCount: Int) {
     bytes = .allocate(byteCount: byteCount, alignment: 4096)
     bytes.initializeMemory(as: UInt8.self, repeating: 0)
-    PhysicalMemoryWindow.simulate(with: bytes)
+    PhysicalMemoryWindow.simulateOnThisThread(with: bytes)
   }
 
   deinit { bytes.deallocate() }

@@ -35,6 +35,8 @@ struct apus_simulated_processor {
   const struct apus_explorer *_Nullable explorer;
   // The simulated memory management unit, if there is one; owned by whoever set it.
   void *_Nullable mmu;
+  // Where this thread's simulated physical memory is, if it has one of its own.
+  uint64_t memory_base;
 };
 
 // Of this thread. A definition of its own, not a static of the function below: there each module
