@@ -30,6 +30,10 @@ let package = Package(
   products: [
     .library(name: "Apus", targets: ["Apus"]),
     .library(name: "GuestTesting", targets: ["GuestTesting"]),
+    // For benchmarks, which measure the modules themselves. An application imports Apus.
+    .library(
+      name: "KernelModules",
+      targets: ["Heap", "VirtualMemory", "PhysicalMemory", "Locking", "PerCPU", "Machine", "Boot"]),
     .executable(name: "apus", targets: ["ApusCommand"]),
     .executable(name: "isrcheck", targets: ["ISRCheckCommand"]),
     .library(name: "ISRCheck", targets: ["ISRCheck"]),

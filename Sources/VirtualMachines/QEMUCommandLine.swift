@@ -148,7 +148,8 @@ public struct QEMUCommandLine {
     return String(decoding: words, as: UTF8.self).split(separator: "\n").first.map(String.init)
   }
 
-  private var accelerator: [String] {
+  /// How the guest is executed.
+  var accelerator: [String] {
     switch configuration.accelerator {
     case .kvm: ["-accel", "kvm"]
     case .tcg where configuration.instructionClock:

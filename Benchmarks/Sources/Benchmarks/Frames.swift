@@ -1,0 +1,50 @@
+import Boot
+import PhysicalMemory
+
+/// Frames of physical memory, taken and given back.
+enum Frames {
+  static var all: [Benchmark] {
+    [
+      Benchmark("frame-pair", rounds: 2000) { run in
+        run { give(take()) }
+      },
+      Benchmark("frame-1024-pair", rounds: 8, operations: 1024) { run in
+        let frames = UnsafeMutablePointer<PhysicalAddress>.allocate(capacity: 1024)
+        loop(run.rounds) {
+          var index = 0
+          Run(rounds: 1024, isEmpty: run.isEmpty)() {
+            (frames + index).initialize(to: take())
+            index &+= 1
+          }
+          index = 0
+          Run(rounds: 1024, isEmpty: run.isEmpty)() {
+            give(frames[index])
+            index &+= 1
+          }
+        }
+        frames.deallocate()
+      },
+      Benchmark("frame-2m-pair", rounds: 1000) { run in
+        run {
+          guard
+            let start = try? FrameAllocator.shared.allocate(count: 512, alignment: 2 << 20)
+          else { Benchmarks.fail("no 2 MiB of frames in a row are free") }
+          FrameAllocator.shared.free(start, count: 512)
+        }
+      },
+    ]
+  }
+
+  /// Takes any frame.
+  @inline(__always)
+  static func take() -> PhysicalAddress {
+    guard let frame = try? FrameAllocator.shared.allocate() else {
+      Benchmarks.fail("no frame is free")
+    }
+    return frame
+  }
+
+  /// Gives a frame back.
+  @inline(__always)
+  static func give(_ frame: PhysicalAddress) { FrameAllocator.shared.free(frame) }
+}
