@@ -21,16 +21,16 @@ extension Execution {
   }
 
   /// A trap of the code that is explored.
-  static let trapped:
-    @convention(c) (UnsafeMutableRawPointer?, Int32, UInt64) -> Void = { context, signal, address in
-      guard let context else { return }
-      let message =
-        switch signal {
-        case SIGSEGV, SIGBUS: "a bad access to memory at \(hexadecimal(address))"
-        default: "a failed check (see standard error), or a bad instruction"
-        }
-      Execution.at(context) { $0.fail(.trap, message) }
-    }
+  static let trapped: @convention(c) (UnsafeMutableRawPointer?, Int32, UInt64) -> Void = {
+    context, signal, address in
+    guard let context else { return }
+    let message =
+      switch signal {
+      case SIGSEGV, SIGBUS: "a bad access to memory at \(hexadecimal(address))"
+      default: "a failed check (see standard error), or a bad instruction"
+      }
+    Execution.at(context) { $0.fail(.trap, message) }
+  }
 
   @inline(__always)
   private static func at<Result>(

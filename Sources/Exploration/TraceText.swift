@@ -5,7 +5,8 @@ struct TraceText {
   let text: String
 
   init(_ trace: [TraceEntry], labels: [(range: Range<UInt>, name: String)]) {
-    var names = PlaceNames(labels: labels)
+    var places = PlaceNames(labels: labels)
+    var names = CodeNames()
     // Where CPUs wait for each other, only the first of their turns matter; and of a run without end
     // the beginning and the last operations.
     var shown: [(number: Int, entry: TraceEntry)] = []
@@ -21,7 +22,7 @@ struct TraceText {
     var next = 0
     for (number, entry) in shown {
       if number > next { lines.append("  ... \(number - next) steps") }
-      lines.append(Self.line(number, entry, &names))
+      lines.append(Self.line(number, entry, &places, &names))
       next = number + 1
     }
     if next < trace.count { lines.append("  ... \(trace.count - next) steps that change nothing") }
@@ -31,7 +32,9 @@ struct TraceText {
   private static let longestPart = 250
   private static let longestQuiet = 16
 
-  private static func line(_ number: Int, _ entry: TraceEntry, _ names: inout PlaceNames) -> String {
+  private static func line(
+    _ number: Int, _ entry: TraceEntry, _ places: inout PlaceNames, _ names: inout CodeNames
+  ) -> String {
     var line = "  \(padded(String(number), -4))  cpu\(entry.cpu) "
     // Each CPU has a column of its own, handlers stand further in.
     line += String(repeating: " ", count: entry.cpu * 3 + entry.depth * 2)
@@ -41,15 +44,15 @@ struct TraceText {
     case .endOfInterrupt: line += "end of the interrupt"
     case .end: line += "is through"
     case .operation(let operation, let address, let size):
-      line += describe(operation, address, size, entry, &names)
-      if let place = CodeNames.shared.name(of: entry.callers) { line = padded(line, 64) + " " + place }
+      line += describe(operation, address, size, entry, &places)
+      if let place = names.name(of: entry.callers) { line = padded(line, 64) + " " + place }
     }
     return line
   }
 
   private static func describe(
     _ operation: SimulatedOperation, _ address: UInt64, _ size: UInt8, _ entry: TraceEntry,
-    _ names: inout PlaceNames
+    _ places: inout PlaceNames
   ) -> String {
     switch operation {
     case .sendInterrupt: return "\(operation) to cpu\(address)"
@@ -57,13 +60,13 @@ struct TraceText {
     default: break
     }
     guard size > 0 else { return "\(operation)" }
-    let place = names.name(of: address)
-    let before = names.value(entry.before)
+    let place = places.name(of: address)
+    let before = places.value(entry.before)
     guard let after = entry.after else { return "\(operation) \(place): \(before)" }
     if operation == .compareExchange && after == entry.before {
       return "\(operation) \(place): \(before), not exchanged"
     }
-    return "\(operation) \(place): \(before) -> \(names.value(after))"
+    return "\(operation) \(place): \(before) -> \(places.value(after))"
   }
 
   private static func padded(_ text: String, _ width: Int) -> String {

@@ -100,7 +100,8 @@ enum PlantedBugs {
         machine.cpu {
           let isLast: Bool
           if isFixed {
-            isLast = shared.owners.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0
+            isLast =
+              shared.owners.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0
           } else {
             shared.owners.wrappingSubtract(1, ordering: .acquiringAndReleasing)
             isLast = shared.owners.load(ordering: .acquiring) == 0
