@@ -101,8 +101,8 @@ final class Execution {
           guard let context else { return }
           Unmanaged<Execution>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.life() }
         }, context)
-      (cpus.baseAddress! + index).initialize(
-        to: SimulatedCPU(coroutine: stacks[index], index: index, body: body))
+      cpus.initializeElement(
+        at: index, to: SimulatedCPU(coroutine: stacks[index], index: index, body: body))
     }
     for (vector, cpu, times) in simulation.interrupts {
       cpus[cpu].pending |= Self.bit(vector.rawValue)
@@ -134,7 +134,8 @@ final class Execution {
   private func finish() {
     labels = simulation.labels
     if failure == nil {
-      for index in 0..<cpuCount { (cpus.baseAddress! + index).deinitialize(count: 1) }
+      for index in 0..<cpuCount { cpus.deinitializeElement(at: index) }
+      simulation.clear()
     } else {
       // Nobody may use the stacks again: what CPUs left on them still refers to objects, and objects
       // to them. A failure ends an exploration, so little is lost.

@@ -8,7 +8,7 @@
 ///
 /// Whatever the CPUs do may depend only on what they read: not on time, addresses, or the order of a
 /// `Set`.
-public struct Scenario {
+public struct Scenario: Sendable {
   /// What it is called, `Subject/property`.
   public let name: String
   /// Operations after which a run counts as endless.
@@ -17,10 +17,10 @@ public struct Scenario {
   /// count as stuck. More than any bounded spin takes.
   public var patience = 200
 
-  let prepare: (Simulation) -> Void
+  let prepare: @Sendable (Simulation) -> Void
 
   /// `prepare` makes the objects and says what each CPU does; it is called anew for each schedule.
-  public init(_ name: String, _ prepare: @escaping (Simulation) -> Void) {
+  public init(_ name: String, _ prepare: @escaping @Sendable (Simulation) -> Void) {
     self.name = name
     self.prepare = prepare
   }

@@ -52,6 +52,15 @@ public final class Simulation {
   /// Keeps an object until the run is over, for those that are known by address only.
   public func keep(_ object: AnyObject) { kept.append(object) }
 
+  /// Lets go of all that the scenario gave: its closures refer to this object.
+  func clear() {
+    bodies = []
+    invariants = []
+    endChecks = []
+    interruptHandler = nil
+    kept = []
+  }
+
   /// A place where other CPUs may run that is no operation of the machine's: between two accesses to
   /// ordinary memory.
   public func yieldPoint() { apus_explore_step(SimulatedOperation.fence.rawValue, 0, 0) }

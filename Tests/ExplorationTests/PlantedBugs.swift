@@ -210,7 +210,7 @@ enum PlantedBugs {
 }
 
 /// An atomic number that can be an element of an array.
-final class Atomic64 {
+final class Atomic64: Sendable {
   let value: Atomic<UInt64>
   init(_ value: UInt64) { self.value = Atomic(value) }
 }
