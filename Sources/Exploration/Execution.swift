@@ -69,7 +69,8 @@ final class Execution {
   /// Runs the scenario once as the strategy decides, which has begun a schedule.
   func run() {
     failure = nil
-    (steps, decisions, pauses, writes, fruitlessTurns, clock) = (0, 0, 0, 0, 0, 0)
+    (steps, decisions, pauses, writes, clock) = (0, 0, 0, 0, 0)
+    (fruitlessTurns, nextFruitless) = (0, 0)
     schedule.deviations.removeAll(keepingCapacity: true)
     trace = []
     let simulation = Simulation(self)
@@ -247,7 +248,10 @@ final class Execution {
     case .waitForInterrupt:
       // An interrupt that comes before the halt does not end it.
       switchAsDecided()
+      record(.operation(operation, address: 0, byteCount: 0))
       cpus[own].state = .halted
+      switchAsDecided()
+      return
     case .walk, .access: cpus[own].isWithinInstruction = true
     default: break
     }

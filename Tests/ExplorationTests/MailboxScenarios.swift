@@ -57,8 +57,8 @@ enum MailboxScenarios {
     machine.cpu {}
     for poster in 0..<2 {
       machine.cpu {
-        for number in [2 * poster, 2 * poster + 1] where shared.mailbox.post(shared.requests + number)
-        {
+        for number in [2 * poster, 2 * poster + 1]
+        where shared.mailbox.post(shared.requests + number) {
           Processor.send(.wake, to: 0)
         }
       }
