@@ -34,6 +34,7 @@ final class Execution {
   /// What the run did that was not the first option.
   private(set) var schedule = Schedule()
   /// The operation that is being done, and what it may change.
+  private var operation = SimulatedOperation.fence
   private var writeAddress: UInt64 = 0
   private var writeSize: UInt8 = 0
   private var valueBefore: UInt64 = 0
@@ -262,7 +263,7 @@ final class Execution {
     }
     cpus[own].isWithinInstruction = false
     if size > 0 {
-      (writeAddress, writeSize) = (address, size)
+      (self.operation, writeAddress, writeSize) = (operation, address, size)
       valueBefore = Self.value(at: address, size: size)
     }
     record(.operation(operation, address: address, byteCount: size))
@@ -276,6 +277,12 @@ final class Execution {
       fruitlessTurns = 0
     }
     if isTracing, !trace.isEmpty { trace[trace.count - 1].after = value }
+    // Whoever was told by the write may act before the writer goes on: if that still touches what it
+    // gave away, ordinary memory without a point of its own, this shows it.
+    switch operation {
+    case .walk, .access: break
+    default: if scenario.hasPointsAfterWrites { switchAsDecided() }
+    }
   }
 
   /// Nanoseconds of simulated time: it passes with each operation.
