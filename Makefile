@@ -39,6 +39,7 @@ build: setup
 	swift build -c release --product isrcheck
 	swift build -c release --product InstructionCounter
 	swift build -c release --product InterruptTrace
+	swift build -c release --product ConflictTrace
 
 run: build
 	$(APUS) run Examples/WordCount --cpus 4 --rootfs $(TEXTS) -- --top 10
@@ -106,6 +107,7 @@ install: build
 	install -m 755 $(APUS) $(DESTDIR)$(PREFIX)/bin/apus
 	install -m 755 .build/release/isrcheck $(DESTDIR)$(PREFIX)/bin/isrcheck
 	install -m 644 .build/release/libInstructionCounter.so .build/release/libInterruptTrace.so \
+	  .build/release/libConflictTrace.so \
 	  $(DESTDIR)$(PREFIX)/lib/apus/
 	rm -rf $(DESTDIR)$(PREFIX)/share/apus
 	install -d $(DESTDIR)$(PREFIX)/share/apus

@@ -39,6 +39,7 @@ let package = Package(
     .library(name: "ISRCheck", targets: ["ISRCheck"]),
     .library(name: "InstructionCounter", type: .dynamic, targets: ["InstructionCounter"]),
     .library(name: "InterruptTrace", type: .dynamic, targets: ["InterruptTrace"]),
+    .library(name: "ConflictTrace", type: .dynamic, targets: ["ConflictTrace"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -122,6 +123,10 @@ let package = Package(
     // Loaded by QEMU, which has no Swift runtime: neither its start-up code nor its library.
     .target(
       name: "InstructionCounter", publicHeadersPath: ".",
+      cSettings: [.headerSearchPath("../QEMUPlugin")],
+      linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]),
+    .target(
+      name: "ConflictTrace", publicHeadersPath: ".",
       cSettings: [.headerSearchPath("../QEMUPlugin")],
       linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]),
     .target(

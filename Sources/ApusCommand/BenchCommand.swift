@@ -10,7 +10,9 @@ struct BenchCommand: ParsableCommand {
     discussion: """
       The figures are guest instructions of one operation (a pair is the operation and what \
       undoes it), counted by a plugin of QEMU under -icount: the same in every run, which the \
-      command checks. The loop around an operation is measured too and subtracted. A figure that \
+      command checks. The loop around an operation is measured too and subtracted. Conflicts are \
+      cache lines that one of 4 CPUs writes and another reads or writes, although each works for \
+      itself; another plugin records them, when caches have been filled. A figure that \
       has risen by more than 2 % above the one in Benchmarks/thresholds.json is an error.
 
       Examples:
@@ -18,6 +20,7 @@ struct BenchCommand: ParsableCommand {
         apus bench --only frame-pair --only malloc-64-pair
         apus bench --json before.json
         apus bench --compare before.json
+        apus bench --only conflicts-heap --verbose
         apus bench --set-thresholds
 
       Exit status:
@@ -56,7 +59,7 @@ struct BenchCommand: ParsableCommand {
   @Flag(help: "Take the figures as the new thresholds.")
   var setThresholds = false
 
-  @Flag(help: "Show what SwiftPM writes.")
+  @Flag(help: "Name each line that CPUs share, and the functions that touch it.")
   var verbose = false
 
   /// What stands for the missing file of `--json`.
@@ -102,6 +105,7 @@ struct BenchCommand: ParsableCommand {
     let former = try compare.map { try BenchmarkReport(contentsOf: $0) }
     var thresholds = try BenchmarkThresholds(contentsOf: path)
     let counter = try QEMUPlugin.instructionCounter.path()
+    let recorder = try QEMUPlugin.conflictTrace.path()
     guard QEMUCommandLine.version() != nil else {
       throw CommandFailure(VirtualMachineError.qemuMissing)
     }
@@ -112,9 +116,9 @@ struct BenchCommand: ParsableCommand {
       benchmarks: try image("Benchmarks", benchmarks.contains(where: \.isInImage), kernel),
       helloWorld: try image(
         "Examples/HelloWorld", !benchmarks.allSatisfy(\.isInImage), kernel),
-      counter: counter, directory: directory)
-    let report = BenchmarkReport(
-      facts: .init(root: kernel.root), results: try measure(benchmarks, by: runner))
+      counter: counter, recorder: recorder, directory: directory)
+    var report = BenchmarkReport(facts: .init(root: kernel.root))
+    try measure(benchmarks, by: runner, into: &report)
     try write(report, comparedTo: former)
     if setThresholds {
       thresholds.adopt(report.results)
@@ -133,31 +137,29 @@ struct BenchCommand: ParsableCommand {
     } catch {
       throw CommandFailure(error)
     }
-    build.verbose = verbose
     build.handlesSignals = true
     return try build.runShowingProgress().image
   }
 
   private func measure(
-    _ benchmarks: [Benchmark], by runner: BenchmarkRunner
-  ) throws -> [BenchmarkReport.Result] {
+    _ benchmarks: [Benchmark], by runner: BenchmarkRunner, into report: inout BenchmarkReport
+  ) throws {
     let line = StatusLine(isShown: true)
     defer { line.clear() }
-    var results: [BenchmarkReport.Result] = []
     for (index, benchmark) in benchmarks.enumerated() {
       line.show("measuring \(index + 1) of \(benchmarks.count): \(benchmark.name)")
       do throws(BenchmarkRunner.Failure) {
-        results.append(try runner.measure(benchmark))
+        try runner.measure(benchmark, into: &report)
       } catch {
         line.clear()
         throw CommandFailure(error)
       }
     }
-    return results
   }
 
   private func write(_ report: BenchmarkReport, comparedTo former: BenchmarkReport?) throws {
-    let table = report.table(comparedTo: former)
+    var table = report.table(comparedTo: former)
+    if verbose { for conflicts in report.conflicts { table += "\n\(conflicts.text)" } }
     if let json, json != Self.standardOutput { try write(report.json(), to: json) }
     let text = json == Self.standardOutput ? try report.json() : table
     if let output { return try write(text, to: output) }

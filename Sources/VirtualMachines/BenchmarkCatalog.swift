@@ -4,6 +4,9 @@ public struct Benchmark: Equatable, Sendable {
   public enum Method: Equatable, Sendable {
     /// Instructions of one operation, counted by the image of the package `Benchmarks`.
     case instructions
+    /// Cache lines that one of 4 CPUs writes and another touches, although each works for itself,
+    /// recorded by the image of the package `Benchmarks`.
+    case conflicts
     /// Instructions of all CPUs from the kernel's entry to `main` of HelloWorld.
     case boot
     /// What of HelloWorld's file is loaded.
@@ -35,12 +38,13 @@ public struct Benchmark: Equatable, Sendable {
   }
 
   /// Whether the image of the package `Benchmarks` measures it; the others need HelloWorld.
-  public var isInImage: Bool { method == .instructions }
+  public var isInImage: Bool { method == .instructions || method == .conflicts }
 
   /// What the figure counts.
   public var unit: String {
     switch method {
     case .instructions, .boot: "instructions"
+    case .conflicts: "lines"
     case .imageSize: "bytes"
     case .leastMemory: "MiB"
     }
@@ -49,7 +53,7 @@ public struct Benchmark: Equatable, Sendable {
 
 /// All benchmarks, in the order in which they are reported.
 ///
-/// Those of the method `instructions` have their code in `Benchmarks/Sources`, under the same name.
+/// Those of the methods `instructions` and `conflicts` have their code in `Benchmarks/Sources`, under the same name.
 public enum BenchmarkCatalog {
   public static let all = [
     Benchmark("spin-pair", target: 12, peer: 8),
@@ -61,6 +65,8 @@ public enum BenchmarkCatalog {
     Benchmark("malloc-4k-pair", target: 120, peer: 272, linux: 310),
     Benchmark("malloc-64-1000-pair", target: 100, peer: 311, linux: 214),
     Benchmark("malloc-remote-free-pair", target: 150),
+    Benchmark("conflicts-frames", .conflicts, target: 0),
+    Benchmark("conflicts-heap", .conflicts, target: 0),
     Benchmark("boot-main-4cpu-insns", .boot, target: 150_000, peer: 100_000_000),
     Benchmark("image-bytes", .imageSize, target: 204_800, peer: 242_440),
     Benchmark("min-memory-mib", .leastMemory, target: 2, peer: 2),

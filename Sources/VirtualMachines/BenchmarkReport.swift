@@ -66,10 +66,13 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
 
   public var facts: Facts
   public var results: [Result]
+  /// The lines behind the figures of shared lines.
+  public var conflicts: [ConflictReport]
 
-  public init(facts: Facts, results: [Result]) {
+  public init(facts: Facts, results: [Result] = [], conflicts: [ConflictReport] = []) {
     self.facts = facts
     self.results = results
+    self.conflicts = conflicts
   }
 
   /// A file holds no report.
@@ -116,7 +119,8 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
       }
       rows.append(row)
     }
-    return Self.aligned(rows)
+    let notes = conflicts.map { "\($0.name): \($0.cold) lines in the first window, when cold\n" }
+    return Self.aligned(rows) + notes.joined()
   }
 
   /// A change in percent, as `+4.9 %`.

@@ -31,30 +31,40 @@ public struct BenchmarkRunner {
   public let helloWorld: String
 
   private let counter: String
+  private let recorder: String
   private let directory: TemporaryDirectory
 
   /// - Parameters:
   ///   - counter: the path of the plugin that counts instructions.
+  ///   - recorder: the path of the plugin that records which CPU touches which line.
   ///   - directory: where files of the runs are put.
   public init(
-    benchmarks: String, helloWorld: String, counter: String, directory: TemporaryDirectory
+    benchmarks: String, helloWorld: String, counter: String, recorder: String,
+    directory: TemporaryDirectory
   ) {
     self.benchmarks = benchmarks
     self.helloWorld = helloWorld
     self.counter = counter
+    self.recorder = recorder
     self.directory = directory
   }
 
-  /// Measures one figure. INT, TERM and HUP end it.
-  public func measure(_ benchmark: Benchmark) throws(Failure) -> BenchmarkReport.Result {
+  /// Measures one figure and enters it into a report. INT, TERM and HUP end it.
+  public func measure(
+    _ benchmark: Benchmark, into report: inout BenchmarkReport
+  ) throws(Failure) {
     let value: Double
     switch benchmark.method {
     case .instructions: value = try instructions(benchmark)
+    case .conflicts:
+      let conflicts = try conflicts(benchmark)
+      report.conflicts.append(conflicts)
+      value = Double(conflicts.lines.count)
     case .boot: value = try boot(benchmark)
-    case .imageSize: value = Double(try image(benchmark).strippedSize)
+    case .imageSize: value = Double(try image(helloWorld).strippedSize)
     case .leastMemory: value = try leastMemory(benchmark)
     }
-    return BenchmarkReport.Result(benchmark, value: value)
+    report.results.append(BenchmarkReport.Result(benchmark, value: value))
   }
 
   private func instructions(_ benchmark: Benchmark) throws(Failure) -> Double {
@@ -62,12 +72,10 @@ public struct BenchmarkRunner {
     configuration.arguments = [benchmark.name]
     configuration.logLevel = .error
     return try twice(benchmark, configuration) { (run: CountedRun) throws(Failure) -> Figure in
-      do throws(BenchmarkCounts.Failure) {
-        let counts = try BenchmarkCounts(output: run.output, counts: run.counts)
-        return Figure(value: counts.perOperation, counts: counts.runs)
-      } catch {
-        throw .failed(name: benchmark.name, reason: error.description)
+      let counts = try naming(benchmark) { () throws(BenchmarkCounts.Failure) in
+        try BenchmarkCounts(output: run.output, counts: run.counts)
       }
+      return Figure(value: counts.perOperation, counts: counts.runs)
     }
   }
 
@@ -85,10 +93,37 @@ public struct BenchmarkRunner {
     }
   }
 
+  private func conflicts(_ benchmark: Benchmark) throws(Failure) -> ConflictReport {
+    let symbols = try image(benchmarks).symbols
+    let first = try record(benchmark)
+    let second = try record(benchmark)
+    guard first.trace == second.trace else {
+      throw .notRepeatable(
+        name: benchmark.name, first: first.counts, second: second.counts)
+    }
+    if let flaw = second.flaw(symbols) { throw .failed(name: benchmark.name, reason: flaw) }
+    return second.report(name: benchmark.name, symbols: symbols)
+  }
+
+  private func record(_ benchmark: Benchmark) throws(Failure) -> ConflictMeasurement {
+    var configuration = VirtualMachineConfiguration(image: benchmarks, programName: "Benchmarks")
+    configuration.arguments = [benchmark.name]
+    configuration.logLevel = .error
+    let file = directory.path("conflicts")
+    configuration.conflictTrace = .init(plugin: recorder, output: file)
+    let output = try observe(benchmark, configuration)
+    let trace = try naming(benchmark) { () throws(ConflictTrace.ReadingError) in
+      try ConflictTrace(contentsOf: file)
+    }
+    return try naming(benchmark) { () throws(BenchmarkCounts.Failure) in
+      try ConflictMeasurement(output: output, trace: trace, memory: configuration.memory)
+    }
+  }
+
   private func leastMemory(_ benchmark: Benchmark) throws(Failure) -> Double {
     var configuration = VirtualMachineConfiguration(image: helloWorld, programName: "HelloWorld")
     configuration.timeout = Self.timeout
-    let least = VirtualMachine.neededMemory(image: try image(benchmark), initrdSize: 0)
+    let least = VirtualMachine.neededMemory(image: try image(helloWorld), initrdSize: 0)
     for mebibytes in least.bytes >> 20...least.bytes >> 20 + 16 {
       configuration.memory = MemorySize(mebibytes: mebibytes)
       if try run(configuration).reason == .exited(status: 0) { return Double(mebibytes) }
@@ -97,8 +132,8 @@ public struct BenchmarkRunner {
       name: benchmark.name, reason: "HelloWorld does not run with \(configuration.memory) either")
   }
 
-  private func image(_ benchmark: Benchmark) throws(Failure) -> ELFImage {
-    do { return try ELFImage(path: helloWorld) } catch {
+  private func image(_ path: String) throws(Failure) -> ELFImage {
+    do { return try ELFImage(path: path) } catch {
       throw .virtualMachine(.badImage(error.description))
     }
   }
@@ -128,13 +163,36 @@ public struct BenchmarkRunner {
     return second.value
   }
 
-  /// Boots once with the clock of instructions and the plugin.
+  /// Boots once and counts.
   private func count(
     _ benchmark: Benchmark, _ configuration: VirtualMachineConfiguration
   ) throws(Failure) -> CountedRun {
     var configuration = configuration
     let file = directory.path("counts")
     configuration.counting = .init(plugin: counter, output: file)
+    let output = try observe(benchmark, configuration)
+    let counts = try naming(benchmark) { () throws(InstructionCountsError) in
+      try InstructionCounts(contentsOf: file)
+    }
+    return CountedRun(output: output, counts: counts)
+  }
+
+  /// Does something whose errors get the benchmark's name.
+  private func naming<Value, Problem: Error & CustomStringConvertible>(
+    _ benchmark: Benchmark, _ body: () throws(Problem) -> Value
+  ) throws(Failure) -> Value {
+    do { return try body() } catch {
+      throw .failed(name: benchmark.name, reason: error.description)
+    }
+  }
+
+  /// Boots once with the clock of instructions and requires that the program ends well.
+  ///
+  /// - Returns: what it has printed.
+  private func observe(
+    _ benchmark: Benchmark, _ configuration: VirtualMachineConfiguration
+  ) throws(Failure) -> String {
+    var configuration = configuration
     configuration.instructionClock = true
     configuration.timeout = Self.timeout
     let (reason, output, log) = try run(configuration)
@@ -142,11 +200,7 @@ public struct BenchmarkRunner {
       let words = log.isEmpty ? "" : ":\n\(log.joined(separator: "\n"))"
       throw .failed(name: benchmark.name, reason: "the machine \(Self.words(reason))\(words)")
     }
-    do throws(InstructionCountsError) {
-      return CountedRun(output: output, counts: try InstructionCounts(contentsOf: file))
-    } catch {
-      throw .failed(name: benchmark.name, reason: error.description)
-    }
+    return output
   }
 
   private func run(

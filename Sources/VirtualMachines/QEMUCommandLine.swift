@@ -107,6 +107,9 @@ public struct QEMUCommandLine {
     if let trace = c.interruptTrace, let vectorStubs {
       words += plugin(trace, [("stubs", vectorStubs.address), ("size", vectorStubs.size)])
     }
+    if let trace = c.conflictTrace, let marks {
+      words += plugin(trace, [("marks", marks.marks)])
+    }
     return words
   }
 

@@ -23,6 +23,12 @@ struct Benchmark {
     measurement = .instructions(rounds: rounds, operations: operations, body: body)
   }
 
+  /// Finds the lines that CPUs share.
+  init(_ name: String, _ sharing: Sharing) {
+    self.name = name
+    measurement = .conflicts(sharing)
+  }
+
   /// Measures, and tells `apus bench` what it needs to make sense of the marks.
   func run() {
     switch measurement {

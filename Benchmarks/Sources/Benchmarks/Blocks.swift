@@ -31,6 +31,14 @@ enum Blocks {
           }
         }
       },
+      Benchmark(
+        "conflicts-heap",
+        Sharing(rounds: 200) { own in
+          WorkingSet(own).replaceSome(give: benchmark_leave_block) { place in
+            // Whole lines: 64, 128, 256 and 512 bytes.
+            benchmark_use_block(64 << UInt(place % 4))
+          }
+        }),
     ]
   }
 

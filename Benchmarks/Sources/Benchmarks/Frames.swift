@@ -1,4 +1,5 @@
 import Boot
+import Machine
 import PhysicalMemory
 
 /// Frames of physical memory, taken and given back.
@@ -32,8 +33,26 @@ enum Frames {
           FrameAllocator.shared.free(start, count: 512)
         }
       },
+      Benchmark(
+        "conflicts-frames",
+        Sharing(rounds: 200) { own in
+          WorkingSet(own).replaceSome {
+            Frames.give(PhysicalAddress(UInt64($0)))
+          } take: { _ in
+            let frame = Frames.take()
+            PhysicalMemoryWindow.pointer(to: frame.rawValue)?.storeBytes(of: 1, as: Int.self)
+            return UInt(frame.rawValue)
+          }
+        }),
     ]
   }
+
+  /// Where the records of frames begin, and how many bytes there are for each frame: so lines of
+  /// memory that CPUs share get a name.
+  static var recordsStart: UInt {
+    UInt(bitPattern: FrameAllocator.shared.record(of: PhysicalAddress(0)))
+  }
+  static var recordSize: Int { 4 }
 
   /// Takes any frame.
   @inline(__always)

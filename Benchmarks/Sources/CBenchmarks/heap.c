@@ -90,3 +90,12 @@ void benchmark_give_blocks(void **blocks, long count, int is_empty) {
     give_all(blocks, count, give);
   }
 }
+
+unsigned long benchmark_use_block(size_t size) {
+  void *block;
+  benchmark_take_blocks(size, &block, 1, 0);
+  *(volatile long *)block = 1;
+  return (unsigned long)block;
+}
+
+void benchmark_leave_block(unsigned long block) { free((void *)block); }

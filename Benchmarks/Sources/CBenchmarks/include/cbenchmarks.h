@@ -24,3 +24,10 @@ void benchmark_block_batch(long rounds, unsigned long size, void *_Nullable *_No
 void benchmark_take_blocks(unsigned long size, void *_Nullable *_Nonnull blocks, long count,
                            int is_empty);
 void benchmark_give_blocks(void *_Nullable *_Nonnull blocks, long count, int is_empty);
+
+// Takes a block and writes to it; gives it back.
+unsigned long benchmark_use_block(unsigned long size);
+void benchmark_leave_block(unsigned long block);
+
+// Writes a word of one of two lines of memory that nobody else uses.
+void benchmark_write_line(long line, long word);
