@@ -10,11 +10,12 @@
 struct apus_simulated_processor {
   int64_t index;
   int64_t preemption_count;
+  int64_t interrupt_depth;
   uint8_t interrupts_enabled;
 };
 
 static inline struct apus_simulated_processor *apus_simulated_processor(void) {
-  static _Thread_local struct apus_simulated_processor processor = {0, 0, 1};
+  static _Thread_local struct apus_simulated_processor processor = {0, 0, 0, 1};
   return &processor;
 }
 

@@ -44,6 +44,20 @@ public enum Processor {
     Int(apus_simulated_processor().pointee.preemption_count)
   }
 
+  /// 512 bytes of this thread's own for the module `Locking`, zero at first. By thread and not by
+  /// index: tests that run side by side may use the same index.
+  public static var lockingStorage: UnsafeMutableRawPointer { apus_locking_storage() }
+
+  /// Whether this CPU is inside of a simulated interrupt.
+  public static var isInInterrupt: Bool { apus_simulated_processor().pointee.interrupt_depth != 0 }
+
+  /// Runs `body` as a part of an interrupt: until it is through, `isInInterrupt`.
+  public static func withInterruptMarked(_ body: () -> Void) {
+    apus_simulated_processor().pointee.interrupt_depth += 1
+    body()
+    apus_simulated_processor().pointee.interrupt_depth -= 1
+  }
+
   /// The same: a simulated CPU has no interrupt of its own to wait for.
   public static func waitForInterrupt() { apus_pause() }
 
