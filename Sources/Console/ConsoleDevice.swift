@@ -43,7 +43,7 @@ public enum ConsoleDevice {
 
   /// Writes bytes to the application's standard output, whole. Not in interrupt handlers.
   public static func writeOutput(_ bytes: UnsafeRawBufferPointer) {
-    output.withLock { _, held in
+    output.withLockNesting { _, held in
       if isLogApart {
         OutputChannel.serial.write(bytes)
       } else {
@@ -60,7 +60,7 @@ public enum ConsoleDevice {
   /// Writes a last record when no CPU is in the middle of a line, and keeps all from writing while
   /// `end` ends the machine.
   public static func close(record text: LogMessage, _ end: () -> Never) -> Never {
-    output.withLock { _, held in
+    output.withLockNesting { _, held in
       log.withLockAndInterruptsDisabled(inside: held) { _ in
         recordUnlocked(text)
         end()

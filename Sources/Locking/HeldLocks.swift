@@ -59,7 +59,8 @@ struct HeldLocks {
         LockViolation.report(lock, "is taken by the CPU that holds it")
       }
       if other.identity.rank >= lock.rank {
-        LockViolation.report(lock, "is taken inside of a lock that is not below it:", other.identity)
+        LockViolation.report(
+          lock, "is taken inside of a lock that is not below it:", other.identity)
       }
       if other.identity.isInterruptSafe && !lock.isInterruptSafe {
         LockViolation.report(

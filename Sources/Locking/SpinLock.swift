@@ -53,7 +53,7 @@ extension SpinLock where Class.Context == ThreadOnly, State: ~Copyable {
 
   /// The same; `body` may take locks of higher levels by what it is given.
   @inline(__always)
-  public borrowing func withLock<Result: ~Copyable, Failure: Error>(
+  public borrowing func withLockNesting<Result: ~Copyable, Failure: Error>(
     _ body: (inout State, borrowing HeldLevels<Class.Level, ThreadOnly>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try withLock { state throws(Failure) in try body(&state, HeldLevels()) }
@@ -72,7 +72,7 @@ extension SpinLock where Class.Context == ThreadOnly, State: ~Copyable {
   /// `withLock` inside of other locks, all of which are of lower levels, with a body that may take
   /// locks of still higher ones.
   @inline(__always)
-  public borrowing func withLock<Result: ~Copyable, Failure: Error, Outer: LockLevel>(
+  public borrowing func withLockNesting<Result: ~Copyable, Failure: Error, Outer: LockLevel>(
     inside held: borrowing HeldLevels<Outer, ThreadOnly>,
     _ body: (inout State, borrowing HeldLevels<Class.Level, ThreadOnly>) throws(Failure) -> Result
   ) throws(Failure) -> Result where Outer.Above == Class.Level {
@@ -92,8 +92,9 @@ extension SpinLock where Class.Context == InterruptSafe, State: ~Copyable {
 
   /// The same; `body` may take locks of higher levels by what it is given.
   @inline(__always)
-  public borrowing func withLockAndInterruptsDisabled<Result: ~Copyable, Failure: Error>(
-    _ body: (inout State, borrowing HeldLevels<Class.Level, InterruptSafe>) throws(Failure) -> Result
+  public borrowing func withLockNestingAndInterruptsDisabled<Result: ~Copyable, Failure: Error>(
+    _ body: (inout State, borrowing HeldLevels<Class.Level, InterruptSafe>)
+      throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try withLockAndInterruptsDisabled { state throws(Failure) in try body(&state, HeldLevels()) }
   }

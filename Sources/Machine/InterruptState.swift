@@ -31,7 +31,7 @@ extension Processor {
 
   /// The same, and lends `body` the proof of it.
   @inline(__always)
-  public static func withInterruptsDisabled<Result: ~Copyable, Failure: Error>(
+  public static func withInterruptsDisabledProof<Result: ~Copyable, Failure: Error>(
     _ body: (borrowing InterruptsDisabled) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     let wereEnabled = interruptsAreEnabled

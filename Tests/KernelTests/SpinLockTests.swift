@@ -57,7 +57,7 @@ import Testing
         if turn % 2 == index % 2 {
           lock.withLockAndInterruptsDisabled { witness.count(&$0) }
         } else {
-          Processor.withInterruptsDisabled { proof in
+          Processor.withInterruptsDisabledProof { proof in
             lock.withLock(interruptsDisabled: proof) { witness.count(&$0) }
           }
         }
@@ -102,13 +102,13 @@ import Testing
     let middle = SpinLock<TestClasses.Output, Int>(2)
     let inner = SpinLock<Handlers, Int>(4)
     let innermost = SpinLock<TestClasses.Handlers2, Int>(8)
-    let sum = outer.withLock { first, held in
-      middle.withLock(inside: held) { second, held in
+    let sum = outer.withLockNesting { first, held in
+      middle.withLockNesting(inside: held) { second, held in
         inner.withLockAndInterruptsDisabled(inside: held) { third in first + second + third }
       } + inner.withLockAndInterruptsDisabled(inside: held.weakened) { third in third * 10 }
     }
     #expect(sum == 47)
-    let above = inner.withLockAndInterruptsDisabled { state, held in
+    let above = inner.withLockNestingAndInterruptsDisabled { state, held in
       innermost.withLock(inside: held) { $0 } + state
     }
     #expect(above == 12)
