@@ -21,7 +21,13 @@ public struct FrameAllocator: ~Copyable, Sendable {
     var usableCount = 0
   }
 
-  private let state = SpinLock(State())
+  private enum StateLock: LockClass {
+    typealias Context = ThreadOnly
+    typealias Level = FrameLevel
+    static var name: StaticString { "frames" }
+  }
+
+  private let state = SpinLock<StateLock, State>(State())
   // Written once at boot, then constant.
   private let recordsAddress = Atomic<UInt64>(0)
 
