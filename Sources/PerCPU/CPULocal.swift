@@ -44,9 +44,39 @@ public struct CPULocal<Value: ~Copyable>: ~Copyable {
     return pointer
   }
 
-  /// The value of the CPU that executes the call.
+  /// The value of the CPU that executes the call, which must stay on that CPU as long as it uses
+  /// the pointer: with preemption disabled, with interrupts off, or in code that belongs to the CPU.
   @inline(__always)
   public var current: UnsafeMutablePointer<Value> { pointer(for: .current) }
+
+  /// Like `current`, and `nil` before the values exist.
+  @inline(__always)
+  public var currentIfInitialized: UnsafeMutablePointer<Value>? {
+    UnsafeMutablePointer(bitPattern: UInt(base.load(ordering: .relaxed))).map { base in
+      (UnsafeMutableRawPointer(base) + Processor.index &* Self.stride)
+        .assumingMemoryBound(to: Value.self)
+    }
+  }
+
+  /// Runs `body` with the value of the CPU that executes the call, which it does not leave
+  /// meanwhile. An interrupt handler may use the value at the same time; `body` may not sleep.
+  /// Checked builds see to it that the CPU is the same at the end.
+  @inline(__always)
+  public func withCurrent<Result: ~Copyable, Failure: Error>(
+    _ body: (UnsafeMutablePointer<Value>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    Processor.disablePreemption()
+    #if CHECKED
+    let index = Processor.index
+    #endif
+    defer {
+      #if CHECKED
+      precondition(index == Processor.index, "a CPU-local value was used on two CPUs")
+      #endif
+      Processor.enablePreemption()
+    }
+    return try body(current)
+  }
 }
 
 extension CPULocal: @unchecked Sendable where Value: ~Copyable {}
