@@ -7,18 +7,19 @@ DESTDIR ?=
 TEXTS ?= /usr/include/linux
 
 APUS = .build/release/apus
-SWIFT_FILES = $(wildcard Package.swift Sources Tests GuestTests Examples)
+SWIFT_FILES = $(wildcard Package.swift Sources Tests GuestTests Benchmarks Examples)
 
-.PHONY: help setup build run test test-host test-thread test-guest test-examples verify soak corpus fuzz lint \
+.PHONY: help setup build run test test-host test-thread test-guest test-examples bench verify soak corpus fuzz lint \
   format install clean
 
 help:
 	@echo 'make run            boot 4 CPUs and count the words of real text files'
-	@echo 'make test           run all tests: style, models, host, thread, guest, examples'
+	@echo 'make test           run all tests: style, models, host, thread, guest, examples, bench'
 	@echo 'make test-host      run the tests of the host (swift test)'
 	@echo 'make test-thread    run the kernel on the host under ThreadSanitizer'
 	@echo 'make test-guest     run the tests that boot virtual machines'
 	@echo 'make test-examples  run the tests of the command with the examples'
+	@echo 'make bench          count what the operations of the kernel cost, and compare'
 	@echo 'make verify         check the models of the protocols with spin'
 	@echo 'make soak           boot 200 times over all machines and many numbers of CPUs'
 	@echo 'make corpus         compare isrcheck with gcc over a small Linux; read real kernels'
@@ -37,6 +38,7 @@ build: setup
 	swift build -c release --product isrcheck
 	swift build -c release --product InstructionCounter
 	swift build -c release --product InterruptTrace
+	swift build -c release --product ConflictTrace
 
 run: build
 	$(APUS) run Examples/WordCount --cpus 4 --rootfs $(TEXTS) -- --top 10
@@ -55,6 +57,9 @@ test-guest: setup
 
 test-examples: setup
 	@Tools/test examples
+
+bench: build
+	@$(APUS) bench
 
 verify: setup
 	@Tools/verify
@@ -93,6 +98,7 @@ install: build
 	install -m 755 $(APUS) $(DESTDIR)$(PREFIX)/bin/apus
 	install -m 755 .build/release/isrcheck $(DESTDIR)$(PREFIX)/bin/isrcheck
 	install -m 644 .build/release/libInstructionCounter.so .build/release/libInterruptTrace.so \
+	  .build/release/libConflictTrace.so \
 	  $(DESTDIR)$(PREFIX)/lib/apus/
 	rm -rf $(DESTDIR)$(PREFIX)/share/apus
 	install -d $(DESTDIR)$(PREFIX)/share/apus

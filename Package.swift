@@ -30,11 +30,16 @@ let package = Package(
   products: [
     .library(name: "Apus", targets: ["Apus"]),
     .library(name: "GuestTesting", targets: ["GuestTesting"]),
+    // For benchmarks, which measure the modules themselves. An application imports Apus.
+    .library(
+      name: "KernelModules",
+      targets: ["Heap", "VirtualMemory", "PhysicalMemory", "Locking", "PerCPU", "Machine", "Boot"]),
     .executable(name: "apus", targets: ["ApusCommand"]),
     .executable(name: "isrcheck", targets: ["ISRCheckCommand"]),
     .library(name: "ISRCheck", targets: ["ISRCheck"]),
     .library(name: "InstructionCounter", type: .dynamic, targets: ["InstructionCounter"]),
     .library(name: "InterruptTrace", type: .dynamic, targets: ["InterruptTrace"]),
+    .library(name: "ConflictTrace", type: .dynamic, targets: ["ConflictTrace"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -119,6 +124,10 @@ let package = Package(
     // Loaded by QEMU, which has no Swift runtime: neither its start-up code nor its library.
     .target(
       name: "InstructionCounter", publicHeadersPath: ".",
+      cSettings: [.headerSearchPath("../QEMUPlugin")],
+      linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]),
+    .target(
+      name: "ConflictTrace", publicHeadersPath: ".",
       cSettings: [.headerSearchPath("../QEMUPlugin")],
       linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]),
     .target(

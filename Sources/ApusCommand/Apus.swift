@@ -16,7 +16,8 @@ struct Apus: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      NewCommand.self, BuildCommand.self, RunCommand.self, TestCommand.self, CheckCommand.self,
+      NewCommand.self, BuildCommand.self, RunCommand.self, TestCommand.self, BenchCommand.self,
+      CheckCommand.self,
     ])
 
   /// Parses and runs; an error is one line that says what to do next.
@@ -24,7 +25,8 @@ struct Apus: ParsableCommand {
     StandardError.requireStandardDescriptors()
     do {
       var command = try parseAsRoot(
-        RunCommand.completingPort(of: CommandLine.arguments.dropFirst()))
+        BenchCommand.completingFile(
+          of: RunCommand.completingPort(of: CommandLine.arguments.dropFirst())))
       do {
         try command.run()
       } catch let failure as CommandFailure {

@@ -26,6 +26,19 @@ public struct SymbolTable: Sendable {
     functions.first { $0.name == name }.map { ($0.address, $0.size) }
   }
 
+  /// The names (see `FunctionName`) of the variables and constants of which a part lies in a range
+  /// of addresses, by address. Those whose size is not known are left out.
+  public func objects(in range: Range<UInt64>) -> [String] {
+    symbols
+      .filter { $0.kind == .object && $0.size > 0 }
+      .filter {
+        $0.address < range.upperBound
+          && range.lowerBound - min($0.address, range.lowerBound) < $0.size
+      }
+      .sorted { $0.address < $1.address }
+      .map { FunctionName.of(symbol: $0.name) }
+  }
+
   /// The name (see `FunctionName`) of the function that holds an address, and where in it the
   /// address lies.
   ///

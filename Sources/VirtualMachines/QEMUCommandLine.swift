@@ -107,6 +107,9 @@ public struct QEMUCommandLine {
     if let trace = c.interruptTrace, let vectorStubs {
       words += plugin(trace, [("stubs", vectorStubs.address), ("size", vectorStubs.size)])
     }
+    if let trace = c.conflictTrace, let marks {
+      words += plugin(trace, [("marks", marks.marks)])
+    }
     return words
   }
 
@@ -148,7 +151,8 @@ public struct QEMUCommandLine {
     return String(decoding: words, as: UTF8.self).split(separator: "\n").first.map(String.init)
   }
 
-  private var accelerator: [String] {
+  /// How the guest is executed.
+  var accelerator: [String] {
     switch configuration.accelerator {
     case .kvm: ["-accel", "kvm"]
     case .tcg where configuration.instructionClock:

@@ -6,6 +6,8 @@ public enum QEMUPlugin: String, Sendable {
   case instructionCounter = "InstructionCounter"
   /// Records what runs inside interrupts.
   case interruptTrace = "InterruptTrace"
+  /// Records which CPU touches which cache line.
+  case conflictTrace = "ConflictTrace"
 
   /// The plugin is neither beside the command nor where `make install` puts it.
   public struct Missing: Error, Equatable, CustomStringConvertible {
@@ -35,6 +37,7 @@ public enum QEMUPlugin: String, Sendable {
     switch self {
     case .instructionCounter: "counts instructions"
     case .interruptTrace: "traces interrupts"
+    case .conflictTrace: "records cache lines"
     }
   }
 }

@@ -91,10 +91,15 @@ public enum VirtualMachine {
     if configuration.interruptTrace != nil, configuration.accelerator == .kvm {
       throw .badConfiguration("interrupts are traced by TCG only; use --accel tcg")
     }
+    if configuration.conflictTrace != nil, configuration.accelerator == .kvm {
+      throw .badConfiguration("cache lines are recorded by TCG only; use --accel tcg")
+    }
     let commandLine = QEMUCommandLine(configuration, image: image)
-    if configuration.counting != nil, commandLine.marks == nil {
+    if configuration.counting != nil || configuration.conflictTrace != nil,
+      commandLine.marks == nil
+    {
       throw .badImage(
-        "\(configuration.image) has no marks between which instructions are counted; "
+        "\(configuration.image) has no marks between which is counted and recorded; "
           + "do not strip it")
     }
     if configuration.interruptTrace != nil, commandLine.vectorStubs == nil {

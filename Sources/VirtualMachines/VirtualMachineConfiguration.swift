@@ -57,6 +57,8 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   public var counting: Observation?
   /// Records what runs inside interrupts, or `nil` for not recording it.
   public var interruptTrace: Observation?
+  /// Records which CPU touches which cache line, or `nil` for not recording it.
+  public var conflictTrace: Observation?
 
   /// A configuration with the defaults that the command's help names.
   public init(image: String, programName: String) {

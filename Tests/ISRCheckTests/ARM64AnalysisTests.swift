@@ -5,28 +5,8 @@ import Testing
 
 /// What is known along small pieces of AArch64 code.
 @Suite struct ARM64AnalysisTests {
-  /// What a check finds from `root` on.
   private func report(_ assembly: String) throws -> Report {
-    let directory = try ScratchDirectory()
-    var text = ".arch armv8.2-a\n.text\n"
-    // Each label of the source is a function.
-    for line in assembly.split(separator: "\n") {
-      if line.hasSuffix(":"), !line.hasPrefix("1") {
-        text += ".globl \(line.dropLast())\n.type \(line.dropLast()), %function\n"
-      }
-      text += line + "\n"
-    }
-    try Data(text.utf8).write(to: directory.url.appendingPathComponent("a.s"))
-    try Data("root root\n".utf8).write(to: directory.url.appendingPathComponent("a.policy"))
-    try Toolchain.run(
-      "clang",
-      [
-        "--target=aarch64-none-elf", "-nostdlib", "-static", "-fuse-ld=lld", "-Wl,-e,root", "a.s",
-        "-o", "a.elf",
-      ], in: directory.url)
-    var options = CheckOptions()
-    options.policies = [directory.path("a.policy")]
-    return try Checker(path: directory.path("a.elf"), options: options).report()
+    try AssemblyProgram.report(assembly, for: .arm)
   }
 
   @Test func aMovingStackPointer() throws {

@@ -18,6 +18,10 @@ struct AbstractValue: Equatable, Sendable {
     /// The stack pointer at the function's entry, plus this; after an alignment this is the lowest
     /// that it can be.
     case stack(Int64)
+    /// Perhaps an address in the function's own frame, and then it is not known where. All other
+    /// kinds but `stack` are none, unless such an address has escaped; see
+    /// `MachineState.frameHasEscaped`.
+    case frame
     /// What eight bytes of writable memory at this constant address hold.
     case loaded(UInt64)
     /// What a slot held at the function's entry: its return address on x86.
@@ -47,6 +51,15 @@ struct AbstractValue: Equatable, Sendable {
   var stackOffset: Int64? {
     if case .stack(let offset) = kind { return offset }
     return nil
+  }
+
+  /// Whether it may lead into the function's own frame, whoever knows its addresses.
+  @inline(__always)
+  var mayPointIntoFrame: Bool {
+    switch kind {
+    case .stack, .frame: true
+    default: false
+    }
   }
 
   /// The same knowledge without a name.

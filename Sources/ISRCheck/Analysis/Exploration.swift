@@ -487,15 +487,12 @@ final class Exploration {
       ? image.functions.hasSwift : targets.contains { image.functions.isSwift($0) }
     let preserved = isSwift ? image.convention.preservedBySwift : image.convention.preserved
     for index in after.registers.indices where !preserved.holds(index) {
-      if case .stack(let offset) = after.registers[index].kind {
-        after.escaped = min(after.escaped, offset)
-      }
+      if after.registers[index].mayPointIntoFrame { after.frameHasEscaped = true }
       after.registers[index] = .unknown
     }
     after.comparison = nil
     after.typeCheck = nil
-    after.retireMemoryOrigins()
-    interpreter.forgetEscaped(in: &after)
+    after.forgetWhatEscaped()
     return after
   }
 

@@ -18,8 +18,12 @@ struct MachineState: Equatable, Sendable {
   var interrupts: InterruptFlag
   /// Extended registers that are saved, so that writing them does no harm.
   var saved: ExtendedState
-  /// The lowest offset of a piece of the stack whose address others may know.
-  var escaped: Int64 = .max
+  /// Whether values may lead into the function's frame that do not say so: an address of it was
+  /// stored where nothing is tracked, or handed to another function.
+  ///
+  /// From one such address all of the frame can be reached: it may be the end of an array that is
+  /// filled downwards, and where an object begins the code does not tell.
+  var frameHasEscaped = false
   /// The last check of a function's type.
   var typeCheck: TypeCheck?
 
@@ -62,6 +66,27 @@ struct MachineState: Equatable, Sendable {
   subscript(register: Register) -> AbstractValue {
     @inline(__always) get { registers[Int(register.number)] }
     @inline(__always) set { registers[Int(register.number)] = newValue }
+  }
+
+  // MARK: The frame
+
+  /// Something was written somewhere in the frame: only the return address is believed to stay.
+  mutating func forgetFrame() {
+    for (offset, value) in slots where offset != 0 {
+      if value.mayPointIntoFrame { frameHasEscaped = true }
+      slots[offset] = nil
+    }
+  }
+
+  /// Something was written through a pointer that does not say where it leads.
+  mutating func forgetWhatEscaped() {
+    retireMemoryOrigins()
+    if frameHasEscaped { forgetFrame() }
+  }
+
+  /// These bytes of the frame are no longer what they were.
+  mutating func forget(from offset: Int64, to end: Int64) {
+    for slot in slots.keys where slot < end && offset < slot &+ 8 { slots[slot] = nil }
   }
 
   // MARK: Names of values
@@ -140,11 +165,15 @@ struct MachineState: Equatable, Sendable {
     }
     for (offset, value) in slots {
       guard let theirs = other.slots[offset] else {
+        if value.mayPointIntoFrame { result.frameHasEscaped = true }
         result.slots[offset] = nil
         continue
       }
       guard value != theirs else { continue }
       result.slots[offset] = Self.join(named(value), other.named(theirs), widening, &sets, isCode)
+    }
+    for (offset, value) in other.slots where slots[offset] == nil && value.mayPointIntoFrame {
+      result.frameHasEscaped = true
     }
     if comparison != other.comparison { result.comparison = nil }
     if bounds != other.bounds {
@@ -163,7 +192,7 @@ struct MachineState: Equatable, Sendable {
     }
     result.interrupts = interrupts.joined(with: other.interrupts)
     result.saved = saved.intersection(other.saved)
-    result.escaped = min(escaped, other.escaped)
+    if other.frameHasEscaped { result.frameHasEscaped = true }
     if typeCheck != other.typeCheck { result.typeCheck = nil }
     return result
   }
@@ -181,6 +210,10 @@ struct MachineState: Equatable, Sendable {
     }
     if a.kind == b.kind {
       result.kind = a.kind
+      return result
+    }
+    if a.mayPointIntoFrame || b.mayPointIntoFrame {
+      result.kind = .frame
       return result
     }
     func codeConstants(_ value: AbstractValue) -> [UInt64]? {

@@ -1,0 +1,76 @@
+import Apus
+
+/// Something to be measured, by the name under which `apus bench` knows it.
+struct Benchmark {
+  let name: String
+  let measurement: Measurement
+
+  enum Measurement {
+    /// Instructions, counted around `body`.
+    case instructions(rounds: Int, operations: Int, body: (Run) -> Void)
+    /// Cache lines that CPUs share, recorded while each of them works for itself.
+    case conflicts(Sharing)
+  }
+
+  /// Counts instructions.
+  ///
+  /// - Parameters:
+  ///   - rounds: how often the work is done in the shorter of two runs.
+  ///   - operations: how many operations one round of the work is; the figure is for one.
+  ///   - body: does the work as often as it is told, or only the loops around it.
+  init(_ name: String, rounds: Int, operations: Int = 1, _ body: @escaping (Run) -> Void) {
+    self.name = name
+    measurement = .instructions(rounds: rounds, operations: operations, body: body)
+  }
+
+  /// Finds the lines that CPUs share.
+  init(_ name: String, _ sharing: Sharing) {
+    self.name = name
+    measurement = .conflicts(sharing)
+  }
+
+  /// Measures, and tells `apus bench` what it needs to make sense of the marks.
+  func run() {
+    switch measurement {
+    case .instructions(let rounds, let operations, let body):
+      print("instructions \(rounds) \(operations)")
+      // The host takes the differences of the longer and the shorter run, so that what a run costs
+      // beside its rounds is left out. The first run warms up.
+      for (factor, isEmpty) in [(1, false), (1, false), (2, false), (1, true), (2, true)] {
+        Self.count(Run(rounds: rounds * factor, isEmpty: isEmpty), body)
+      }
+    case .conflicts(let sharing): sharing.run()
+    }
+  }
+
+  /// Never inlined, so that all runs have the same code around them.
+  @inline(never)
+  private static func count(_ run: Run, _ body: (Run) -> Void) {
+    InstructionCounter.mark(Marks.phase)
+    Marks.start()
+    body(run)
+    Marks.stop()
+  }
+}
+
+/// The marks by which the host knows what to count. `BenchmarkMarks` of the host has the same.
+enum Marks {
+  /// The instructions of this CPU count from here on.
+  static var started: UInt64 { 8 }
+  /// They do not count any more.
+  static var stopped: UInt64 { 9 }
+  /// The next run of the benchmark begins.
+  static var phase: UInt64 { 10 }
+  /// This CPU's accesses to memory belong to the first window from here on, up to `left`; the
+  /// windows' marks follow each other.
+  static var firstWindow: UInt64 { 32 }
+  static var left: UInt64 { 63 }
+
+  /// Begins to count on this CPU.
+  @inline(__always)
+  static func start() { InstructionCounter.mark(started) }
+
+  /// Stops counting on this CPU.
+  @inline(__always)
+  static func stop() { InstructionCounter.mark(stopped) }
+}

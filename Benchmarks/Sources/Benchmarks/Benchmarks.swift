@@ -1,0 +1,25 @@
+import Apus
+
+/// Runs the benchmark that the argument names, or with `--list` prints the names of all.
+@main
+struct Benchmarks {
+  static var all: [Benchmark] { Locks.all + Frames.all + Blocks.all }
+
+  static func main() {
+    guard CommandLine.arguments.count == 2 else { fail("give the name of one benchmark") }
+    let wanted = CommandLine.arguments[1]
+    if wanted.utf8.elementsEqual("--list".utf8) {
+      for benchmark in all { print(benchmark.name) }
+      return
+    }
+    for benchmark in all where benchmark.name.utf8.elementsEqual(wanted.utf8) {
+      return benchmark.run()
+    }
+    fail("there is no benchmark \(wanted) in the image")
+  }
+
+  static func fail(_ message: String) -> Never {
+    Console.error(message)
+    exit(64)
+  }
+}

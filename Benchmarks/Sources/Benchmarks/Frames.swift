@@ -1,0 +1,69 @@
+import Boot
+import Machine
+import PhysicalMemory
+
+/// Frames of physical memory, taken and given back.
+enum Frames {
+  static var all: [Benchmark] {
+    [
+      Benchmark("frame-pair", rounds: 2000) { run in
+        run { give(take()) }
+      },
+      Benchmark("frame-1024-pair", rounds: 8, operations: 1024) { run in
+        let frames = UnsafeMutablePointer<PhysicalAddress>.allocate(capacity: 1024)
+        loop(run.rounds) {
+          var index = 0
+          Run(rounds: 1024, isEmpty: run.isEmpty)() {
+            (frames + index).initialize(to: take())
+            index &+= 1
+          }
+          index = 0
+          Run(rounds: 1024, isEmpty: run.isEmpty)() {
+            give(frames[index])
+            index &+= 1
+          }
+        }
+        frames.deallocate()
+      },
+      Benchmark("frame-2m-pair", rounds: 1000) { run in
+        run {
+          guard
+            let start = try? FrameAllocator.shared.allocate(count: 512, alignment: 2 << 20)
+          else { Benchmarks.fail("no 2 MiB of frames in a row are free") }
+          FrameAllocator.shared.free(start, count: 512)
+        }
+      },
+      Benchmark(
+        "conflicts-frames",
+        Sharing(rounds: 200) { own in
+          WorkingSet(own).replaceSome {
+            Frames.give(PhysicalAddress(UInt64($0)))
+          } take: { _ in
+            let frame = Frames.take()
+            PhysicalMemoryWindow.pointer(to: frame.rawValue)?.storeBytes(of: 1, as: Int.self)
+            return UInt(frame.rawValue)
+          }
+        }),
+    ]
+  }
+
+  /// Where the records of frames begin, and how many bytes there are for each frame: so lines of
+  /// memory that CPUs share get a name.
+  static var recordsStart: UInt {
+    UInt(bitPattern: FrameAllocator.shared.record(of: PhysicalAddress(0)))
+  }
+  static var recordSize: Int { 4 }
+
+  /// Takes any frame.
+  @inline(__always)
+  static func take() -> PhysicalAddress {
+    guard let frame = try? FrameAllocator.shared.allocate() else {
+      Benchmarks.fail("no frame is free")
+    }
+    return frame
+  }
+
+  /// Gives a frame back.
+  @inline(__always)
+  static func give(_ frame: PhysicalAddress) { FrameAllocator.shared.free(frame) }
+}

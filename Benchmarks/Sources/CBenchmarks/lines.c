@@ -1,0 +1,9 @@
+// Lines of memory by which the recording of conflicts is checked.
+#include "cbenchmarks.h"
+
+#define LINE_SIZE 64
+#define WORDS (LINE_SIZE / (long)sizeof(long))
+
+_Alignas(LINE_SIZE) volatile long benchmark_planted_lines[2][WORDS];
+
+void benchmark_write_line(long line, long word) { benchmark_planted_lines[line][word] += 1; }

@@ -1,0 +1,216 @@
+import ArgumentParser
+import Foundation
+import VirtualMachines
+
+/// `apus bench`: measures the kernel, and compares with what is known.
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Measure what the kernel's operations cost.",
+    discussion: """
+      The figures are guest instructions of one operation (a pair is the operation and what \
+      undoes it), counted by a plugin of QEMU under -icount: the same in every run, which the \
+      command checks. The loop around an operation is measured too and subtracted. Conflicts are \
+      cache lines that one of 4 CPUs writes and another reads or writes, although each works for \
+      itself; another plugin records them, when caches have been filled. A figure that \
+      has risen by more than 2 % above the one in Benchmarks/thresholds.json is an error.
+
+      Examples:
+        apus bench
+        apus bench --only frame-pair --only malloc-64-pair
+        apus bench --json before.json
+        apus bench --compare before.json
+        apus bench --only conflicts-heap --verbose
+        apus bench --set-thresholds
+
+      Exit status:
+        0        all is measured, and nothing is above its threshold
+        1        a figure has risen, two runs differ, or the benchmarks do not build or run
+        64       a flag or argument is wrong
+        125      a virtual machine could not be started, or a file is missing
+        127      QEMU or Swift is missing
+        129, 130, 143  the command was ended by HUP, INT (Ctrl-C), TERM
+      """)
+
+  @Option(
+    help: .init("Measure only the benchmark of this name; repeatable.", valueName: "name"))
+  var only: [String] = []
+
+  @Flag(help: "Print the names of the benchmarks, and measure nothing.")
+  var list = false
+
+  @Option(
+    help: .init(
+      "Write the result as JSON to this file; without a file, in place of the table.",
+      valueName: "file"), completion: .file())
+  var json: String?
+
+  @Option(
+    help: .init("Write what would be printed to this file.", valueName: "file"),
+    completion: .file())
+  var output: String?
+
+  @Option(
+    help: .init(
+      "Show the change since the result that --json wrote to this file.", valueName: "file"),
+    completion: .file())
+  var compare: String?
+
+  @Flag(help: "Take the figures as the new thresholds.")
+  var setThresholds = false
+
+  @Flag(help: "Name each line that CPUs share, and the functions that touch it.")
+  var verbose = false
+
+  /// What stands for the missing file of `--json`.
+  private static let standardOutput = "-"
+
+  /// Gives `--json` its default where no file follows. The parser has no options with an optional
+  /// value.
+  static func completingFile(of arguments: [String]) -> [String] {
+    guard arguments.first == configuration.commandName else { return arguments }
+    var words = arguments
+    for index in words.indices.prefix(while: { words[$0] != "--" }) where words[index] == "--json" {
+      let next = words.indices.contains(index + 1) ? words[index + 1] : standardOutput
+      if next.hasPrefix("-"), next != standardOutput { words[index] = "--json=\(standardOutput)" }
+      if index + 1 == words.count { words[index] = "--json=\(standardOutput)" }
+    }
+    return words
+  }
+
+  mutating func validate() throws {
+    for (flag, file) in [("--json", json), ("--output", output), ("--compare", compare)]
+    where file?.isEmpty == true {
+      throw ValidationError("\(flag): give a file")
+    }
+    do throws(BenchmarkCatalog.UnknownName) {
+      _ = try BenchmarkCatalog.benchmarks(named: only)
+    } catch {
+      throw ValidationError("--only: \(error)")
+    }
+  }
+
+  mutating func run() throws {
+    let benchmarks = try BenchmarkCatalog.benchmarks(named: only)
+    if list {
+      for benchmark in benchmarks { StandardOutput.write(benchmark.name) }
+      return
+    }
+    // From here on INT, TERM and HUP are heeded between two virtual machines too.
+    let signals = try SignalReceiver()
+    defer { signals.stop() }
+    let kernel = try KernelLocation()
+    let path = "\(kernel.root)/Benchmarks/thresholds.json"
+    // What can be wrong is found before the minute that measuring takes.
+    let former = try compare.map { try BenchmarkReport(contentsOf: $0) }
+    var thresholds = try BenchmarkThresholds(contentsOf: path)
+    let counter = try QEMUPlugin.instructionCounter.path()
+    let recorder = try QEMUPlugin.conflictTrace.path()
+    guard QEMUCommandLine.version() != nil else {
+      throw CommandFailure(VirtualMachineError.qemuMissing)
+    }
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+
+    let runner = BenchmarkRunner(
+      benchmarks: try image("Benchmarks", benchmarks.contains(where: \.isInImage), kernel),
+      helloWorld: try image(
+        "Examples/HelloWorld", !benchmarks.allSatisfy(\.isInImage), kernel),
+      counter: counter, recorder: recorder, directory: directory)
+    var report = BenchmarkReport(facts: .init(root: kernel.root))
+    try measure(benchmarks, by: runner, into: &report)
+    try write(report, comparedTo: former)
+    if setThresholds {
+      thresholds.adopt(report.results)
+      return try thresholds.write(to: path)
+    }
+    if !check(report, thresholds) { throw ExitCode(1) }
+  }
+
+  /// The path of an image, built if it is needed.
+  private func image(_ package: String, _ isNeeded: Bool, _ kernel: KernelLocation) throws -> String
+  {
+    guard isNeeded else { return "" }
+    var build: PackageBuild
+    do throws(PackageBuild.Failure) {
+      build = try PackageBuild(package: "\(kernel.root)/\(package)", kernel: kernel)
+    } catch {
+      throw CommandFailure(error)
+    }
+    build.handlesSignals = true
+    return try build.runShowingProgress().image
+  }
+
+  private func measure(
+    _ benchmarks: [Benchmark], by runner: BenchmarkRunner, into report: inout BenchmarkReport
+  ) throws {
+    let line = StatusLine(isShown: true)
+    defer { line.clear() }
+    for (index, benchmark) in benchmarks.enumerated() {
+      line.show("measuring \(index + 1) of \(benchmarks.count): \(benchmark.name)")
+      do throws(BenchmarkRunner.Failure) {
+        try runner.measure(benchmark, into: &report)
+      } catch {
+        line.clear()
+        throw CommandFailure(error)
+      }
+    }
+  }
+
+  private func write(_ report: BenchmarkReport, comparedTo former: BenchmarkReport?) throws {
+    var table = report.table(comparedTo: former)
+    if verbose { for conflicts in report.conflicts { table += "\n\(conflicts.text)" } }
+    if let json, json != Self.standardOutput { try write(report.json(), to: json) }
+    let text = json == Self.standardOutput ? try report.json() : table
+    if let output { return try write(text, to: output) }
+    StandardOutput.write(String(text.dropLast()))
+  }
+
+  private func write(_ text: String, to path: String) throws {
+    do { try Data(text.utf8).write(to: URL(fileURLWithPath: path)) } catch {
+      throw CommandFailure("cannot write \(path); give a file in a directory that exists")
+    }
+  }
+
+  /// Says which figures are not what the thresholds know.
+  ///
+  /// - Returns: whether none of them is higher.
+  private func check(_ report: BenchmarkReport, _ thresholds: BenchmarkThresholds) -> Bool {
+    var isKept = true
+    for result in report.results {
+      let value = BenchmarkReport.text(result.value)
+      switch thresholds.verdict(on: result) {
+      case .kept: break
+      case .rose(let known):
+        isKept = false
+        StandardError.complain(
+          "\(result.name) rose from \(BenchmarkReport.text(known)) to \(value) \(result.unit) ("
+            + "\(BenchmarkReport.change(from: known, to: result.value))); if it must be so, "
+            + "enter it by --set-thresholds")
+      case .fell(let known):
+        StandardError.note(
+          "\(result.name) fell from \(BenchmarkReport.text(known)) to \(value) \(result.unit); "
+            + "enter it by --set-thresholds")
+      case .unknown:
+        isKept = false
+        StandardError.complain(
+          "\(result.name) has no threshold; enter it by --set-thresholds")
+      }
+    }
+    return isKept
+  }
+}
+
+extension CommandFailure {
+  init(_ error: VirtualMachineError) {
+    self.init(error.description, status: error.exitStatus)
+  }
+
+  init(_ failure: BenchmarkRunner.Failure) {
+    switch failure {
+    case .virtualMachine(let error): self.init(error)
+    case .interrupted(let signal): self.init("", status: 128 + signal)
+    case .notRepeatable, .failed: self.init(failure.description, status: 1)
+    }
+  }
+}

@@ -1,0 +1,92 @@
+/// A figure that `apus bench` measures.
+public struct Benchmark: Equatable, Sendable {
+  /// How the figure comes about.
+  public enum Method: Equatable, Sendable {
+    /// Instructions of one operation, counted by the image of the package `Benchmarks`.
+    case instructions
+    /// Cache lines that one of 4 CPUs writes and another touches, although each works for itself,
+    /// recorded by the image of the package `Benchmarks`.
+    case conflicts
+    /// Instructions of all CPUs from the kernel's entry to `main` of HelloWorld.
+    case boot
+    /// What of HelloWorld's file is loaded.
+    case imageSize
+    /// The least memory with which HelloWorld runs.
+    case leastMemory
+  }
+
+  /// The name, by which the image and the command know the benchmark.
+  public let name: String
+  public let method: Method
+  /// What the figure is to be at most, if there is a goal.
+  public let target: Double?
+  /// The figure of Unikraft 0.17 without assertions in the same QEMU, where it was measured.
+  public let peer: Double?
+  /// The figure of Linux 6.1 as the guest of the same QEMU, for what an application calls: where
+  /// that is a system call, its cost is in it.
+  public let linux: Double?
+
+  init(
+    _ name: String, _ method: Method = .instructions, target: Double? = nil, peer: Double? = nil,
+    linux: Double? = nil
+  ) {
+    self.name = name
+    self.method = method
+    self.target = target
+    self.peer = peer
+    self.linux = linux
+  }
+
+  /// Whether the image of the package `Benchmarks` measures it; the others need HelloWorld.
+  public var isInImage: Bool { method == .instructions || method == .conflicts }
+
+  /// What the figure counts.
+  public var unit: String {
+    switch method {
+    case .instructions, .boot: "instructions"
+    case .conflicts: "lines"
+    case .imageSize: "bytes"
+    case .leastMemory: "MiB"
+    }
+  }
+}
+
+/// All benchmarks, in the order in which they are reported.
+///
+/// Those of the methods `instructions` and `conflicts` have their code in `Benchmarks/Sources`, under the same name.
+public enum BenchmarkCatalog {
+  public static let all = [
+    Benchmark("spin-pair", target: 12, peer: 8),
+    Benchmark("spin-irq-pair", target: 16, peer: 21),
+    Benchmark("frame-pair", target: 60, peer: 257),
+    Benchmark("frame-1024-pair", target: 120, peer: 420),
+    Benchmark("frame-2m-pair", target: 200, peer: 228),
+    Benchmark("malloc-64-pair", target: 60, peer: 260, linux: 130),
+    Benchmark("malloc-4k-pair", target: 120, peer: 272, linux: 310),
+    Benchmark("malloc-64-1000-pair", target: 100, peer: 311, linux: 214),
+    Benchmark("malloc-remote-free-pair", target: 150),
+    Benchmark("conflicts-frames", .conflicts, target: 0),
+    Benchmark("conflicts-heap", .conflicts, target: 0),
+    Benchmark("boot-main-4cpu-insns", .boot, target: 150_000, peer: 100_000_000),
+    Benchmark("image-bytes", .imageSize, target: 204_800, peer: 242_440),
+    Benchmark("min-memory-mib", .leastMemory, target: 2, peer: 2),
+  ]
+
+  /// A name that no benchmark has.
+  public struct UnknownName: Error, Equatable, CustomStringConvertible {
+    public let name: String
+
+    public var description: String {
+      "there is no benchmark '\(name)'; there are: "
+        + BenchmarkCatalog.all.map(\.name).joined(separator: ", ")
+    }
+  }
+
+  /// The benchmarks of these names in the catalog's order; all when there are none.
+  public static func benchmarks(named names: [String]) throws(UnknownName) -> [Benchmark] {
+    for name in names where !all.contains(where: { $0.name == name }) {
+      throw UnknownName(name: name)
+    }
+    return names.isEmpty ? all : all.filter { names.contains($0.name) }
+  }
+}

@@ -1,0 +1,163 @@
+import Foundation
+
+/// What `apus bench` has measured, and of what.
+public struct BenchmarkReport: Equatable, Sendable, Codable {
+  /// What the figures depend on.
+  public struct Facts: Equatable, Sendable, Codable {
+    /// The commit of the kernel's sources, with `-dirty` when they have been changed since.
+    public var commit: String
+    public var qemu: String
+    public var swift: String
+    public var machine: String
+    public var cpuModel: String
+    public var cpus: Int
+    public var memory: String
+    /// How QEMU executes and counts.
+    public var flags: String
+
+    public init(
+      commit: String, qemu: String, swift: String, machine: String, cpuModel: String, cpus: Int,
+      memory: String, flags: String
+    ) {
+      self.commit = commit
+      self.qemu = qemu
+      self.swift = swift
+      self.machine = machine
+      self.cpuModel = cpuModel
+      self.cpus = cpus
+      self.memory = memory
+      self.flags = flags
+    }
+  }
+
+  /// One figure.
+  public struct Result: Equatable, Sendable, Codable {
+    public var name: String
+    public var value: Double
+    public var unit: String
+    public var target: Double?
+    public var peer: Double?
+    public var linux: Double?
+
+    /// The figure of a benchmark, to two places after the point.
+    public init(_ benchmark: Benchmark, value: Double) {
+      name = benchmark.name
+      self.value = (value * 100).rounded() / 100
+      unit = benchmark.unit
+      target = benchmark.target
+      peer = benchmark.peer
+      linux = benchmark.linux
+    }
+
+    /// Whether the figure is as good as it is to be; nothing where there is no goal.
+    public var isMet: Bool? { target.map { value <= $0 } }
+
+    /// Each key is always there, so that a reader need not ask.
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(name, forKey: .name)
+      try container.encode(value, forKey: .value)
+      try container.encode(unit, forKey: .unit)
+      try container.encode(target, forKey: .target)
+      try container.encode(peer, forKey: .peer)
+      try container.encode(linux, forKey: .linux)
+    }
+  }
+
+  public var facts: Facts
+  public var results: [Result]
+  /// The lines behind the figures of shared lines.
+  public var conflicts: [ConflictReport]
+
+  public init(facts: Facts, results: [Result] = [], conflicts: [ConflictReport] = []) {
+    self.facts = facts
+    self.results = results
+    self.conflicts = conflicts
+  }
+
+  /// A file holds no report.
+  public struct Unreadable: Error, Equatable, CustomStringConvertible {
+    public let path: String
+    public let reason: String
+
+    public var description: String {
+      "\(path) is no report of `apus bench --json`: \(reason)"
+    }
+  }
+
+  /// Reads a report that `apus bench --json` has written.
+  public init(contentsOf path: String) throws(Unreadable) {
+    let data: Data
+    do { data = try Data(contentsOf: URL(fileURLWithPath: path)) } catch {
+      throw Unreadable(path: path, reason: "the file cannot be read")
+    }
+    do { self = try JSONDecoder().decode(Self.self, from: data) } catch {
+      throw Unreadable(path: path, reason: "it is not the JSON that the command writes")
+    }
+  }
+
+  /// The report as JSON.
+  public func json() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+  }
+
+  /// The report as a table; with a former report also what has changed since.
+  public func table(comparedTo former: BenchmarkReport? = nil) -> String {
+    var rows = [["name", "value", "unit", "target", "peer", "linux", "met"]]
+    if former != nil { rows[0] += ["before", "change"] }
+    for result in results {
+      var row = [
+        result.name, Self.text(result.value), result.unit, Self.text(result.target),
+        Self.text(result.peer), Self.text(result.linux),
+        result.isMet.map { $0 ? "yes" : "no" } ?? "-",
+      ]
+      if let former {
+        let before = former.results.first { $0.name == result.name }?.value
+        row += [Self.text(before), before.map { Self.change(from: $0, to: result.value) } ?? "-"]
+      }
+      rows.append(row)
+    }
+    let notes = conflicts.map { "\($0.name): \($0.cold) lines in the first window, when cold\n" }
+    return Self.aligned(rows) + notes.joined()
+  }
+
+  /// A change in percent, as `+4.9 %`.
+  public static func change(from old: Double, to new: Double) -> String {
+    if old == new { return "0 %" }
+    guard old != 0 else { return "from 0" }
+    let percent = (new - old) / old * 100
+    return (percent > 0 ? "+" : "") + String(format: "%.1f %%", percent)
+  }
+
+  /// A number with groups of three digits and as many places after the point as it needs.
+  public static func text(_ value: Double?) -> String {
+    guard let value else { return "-" }
+    let whole = value.rounded(.towardZero)
+    var digits = String(Int(whole.magnitude))
+    var groups: [String] = []
+    while digits.count > 3 {
+      groups.insert(String(digits.suffix(3)), at: 0)
+      digits.removeLast(3)
+    }
+    let sign = value < 0 ? "-" : ""
+    let fraction = Int(((value - whole).magnitude * 100).rounded())
+    let places =
+      fraction == 0
+      ? "" : fraction % 10 == 0 ? ".\(fraction / 10)" : String(format: ".%02d", fraction)
+    return sign + ([digits] + groups).joined(separator: ",") + places
+  }
+
+  /// Columns: names and units to the left, numbers to the right.
+  private static func aligned(_ rows: [[String]]) -> String {
+    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      let cells = row.indices.map { column in
+        let padding = String(repeating: " ", count: widths[column] - row[column].count)
+        return column == 0 || column == 2 ? row[column] + padding : padding + row[column]
+      }
+      return cells.joined(separator: "  ") + "\n"
+    }.joined()
+  }
+}

@@ -1,0 +1,234 @@
+/// Boots the images that benchmarks need, twice each, and makes figures of what was counted.
+public struct BenchmarkRunner {
+  /// Why there is no figure.
+  public enum Failure: Error, Equatable, CustomStringConvertible {
+    /// Two boots of the same image counted differently.
+    case notRepeatable(name: String, first: [UInt64], second: [UInt64])
+    /// The machine did not do what it was to do.
+    case failed(name: String, reason: String)
+    case virtualMachine(VirtualMachineError)
+    case interrupted(signal: Int32)
+
+    public var description: String {
+      switch self {
+      case .notRepeatable(let name, let first, let second):
+        "\(name): two runs do not count the same: \(first) and then \(second) instructions"
+      case .failed(let name, let reason): "\(name): \(reason)"
+      case .virtualMachine(let error): error.description
+      case .interrupted(let signal): "interrupted by signal \(signal)"
+      }
+    }
+  }
+
+  /// The seconds that a boot may take.
+  public static let timeout = 120.0
+  /// The memory with which the boot of HelloWorld is counted.
+  static let bootMemory = MemorySize(mebibytes: 64)
+
+  /// The path of the image of the package `Benchmarks`; empty if no benchmark needs it.
+  public let benchmarks: String
+  /// The path of HelloWorld's image; empty if no benchmark needs it.
+  public let helloWorld: String
+
+  private let counter: String
+  private let recorder: String
+  private let directory: TemporaryDirectory
+
+  /// - Parameters:
+  ///   - counter: the path of the plugin that counts instructions.
+  ///   - recorder: the path of the plugin that records which CPU touches which line.
+  ///   - directory: where files of the runs are put.
+  public init(
+    benchmarks: String, helloWorld: String, counter: String, recorder: String,
+    directory: TemporaryDirectory
+  ) {
+    self.benchmarks = benchmarks
+    self.helloWorld = helloWorld
+    self.counter = counter
+    self.recorder = recorder
+    self.directory = directory
+  }
+
+  /// Measures one figure and enters it into a report. INT, TERM and HUP end it.
+  public func measure(
+    _ benchmark: Benchmark, into report: inout BenchmarkReport
+  ) throws(Failure) {
+    let value: Double
+    switch benchmark.method {
+    case .instructions: value = try instructions(benchmark)
+    case .conflicts:
+      let conflicts = try conflicts(benchmark)
+      report.conflicts.append(conflicts)
+      value = Double(conflicts.lines.count)
+    case .boot: value = try boot(benchmark)
+    case .imageSize: value = Double(try image(helloWorld).strippedSize)
+    case .leastMemory: value = try leastMemory(benchmark)
+    }
+    report.results.append(BenchmarkReport.Result(benchmark, value: value))
+  }
+
+  private func instructions(_ benchmark: Benchmark) throws(Failure) -> Double {
+    var configuration = VirtualMachineConfiguration(image: benchmarks, programName: "Benchmarks")
+    configuration.arguments = [benchmark.name]
+    configuration.logLevel = .error
+    return try twice(benchmark, configuration) { (run: CountedRun) throws(Failure) -> Figure in
+      let counts = try naming(benchmark) { () throws(BenchmarkCounts.Failure) in
+        try BenchmarkCounts(output: run.output, counts: run.counts)
+      }
+      return Figure(value: counts.perOperation, counts: counts.runs)
+    }
+  }
+
+  private func boot(_ benchmark: Benchmark) throws(Failure) -> Double {
+    var configuration = VirtualMachineConfiguration(image: helloWorld, programName: "HelloWorld")
+    configuration.memory = Self.bootMemory
+    return try twice(benchmark, configuration) { (run: CountedRun) throws(Failure) -> Figure in
+      guard
+        let counts = run.counts.instructions(
+          from: InstructionCounts.entry, to: InstructionCounts.main)
+      else {
+        throw .failed(name: benchmark.name, reason: "the image did not come to main")
+      }
+      return Figure(value: Double(counts.reduce(0, +)), counts: counts)
+    }
+  }
+
+  private func conflicts(_ benchmark: Benchmark) throws(Failure) -> ConflictReport {
+    let symbols = try image(benchmarks).symbols
+    let first = try record(benchmark)
+    let second = try record(benchmark)
+    guard first.trace == second.trace else {
+      throw .notRepeatable(
+        name: benchmark.name, first: first.counts, second: second.counts)
+    }
+    if let flaw = second.flaw(symbols) { throw .failed(name: benchmark.name, reason: flaw) }
+    return second.report(name: benchmark.name, symbols: symbols)
+  }
+
+  private func record(_ benchmark: Benchmark) throws(Failure) -> ConflictMeasurement {
+    var configuration = VirtualMachineConfiguration(image: benchmarks, programName: "Benchmarks")
+    configuration.arguments = [benchmark.name]
+    configuration.logLevel = .error
+    let file = directory.path("conflicts")
+    configuration.conflictTrace = .init(plugin: recorder, output: file)
+    let output = try observe(benchmark, configuration)
+    let trace = try naming(benchmark) { () throws(ConflictTrace.ReadingError) in
+      try ConflictTrace(contentsOf: file)
+    }
+    return try naming(benchmark) { () throws(BenchmarkCounts.Failure) in
+      try ConflictMeasurement(output: output, trace: trace, memory: configuration.memory)
+    }
+  }
+
+  private func leastMemory(_ benchmark: Benchmark) throws(Failure) -> Double {
+    var configuration = VirtualMachineConfiguration(image: helloWorld, programName: "HelloWorld")
+    configuration.timeout = Self.timeout
+    let least = VirtualMachine.neededMemory(image: try image(helloWorld), initrdSize: 0)
+    for mebibytes in least.bytes >> 20...least.bytes >> 20 + 16 {
+      configuration.memory = MemorySize(mebibytes: mebibytes)
+      if try run(configuration).reason == .exited(status: 0) { return Double(mebibytes) }
+    }
+    throw .failed(
+      name: benchmark.name, reason: "HelloWorld does not run with \(configuration.memory) either")
+  }
+
+  private func image(_ path: String) throws(Failure) -> ELFImage {
+    do { return try ELFImage(path: path) } catch {
+      throw .virtualMachine(.badImage(error.description))
+    }
+  }
+
+  /// What one counted boot has left.
+  private struct CountedRun {
+    var output: String
+    var counts: InstructionCounts
+  }
+
+  /// A figure, and the counts that it is made of.
+  private struct Figure {
+    var value: Double
+    var counts: [UInt64]
+  }
+
+  /// Boots twice and requires that both count the same.
+  private func twice(
+    _ benchmark: Benchmark, _ configuration: VirtualMachineConfiguration,
+    _ evaluate: (CountedRun) throws(Failure) -> Figure
+  ) throws(Failure) -> Double {
+    let first = try evaluate(count(benchmark, configuration))
+    let second = try evaluate(count(benchmark, configuration))
+    guard first.counts == second.counts else {
+      throw .notRepeatable(name: benchmark.name, first: first.counts, second: second.counts)
+    }
+    return second.value
+  }
+
+  /// Boots once and counts.
+  private func count(
+    _ benchmark: Benchmark, _ configuration: VirtualMachineConfiguration
+  ) throws(Failure) -> CountedRun {
+    var configuration = configuration
+    let file = directory.path("counts")
+    configuration.counting = .init(plugin: counter, output: file)
+    let output = try observe(benchmark, configuration)
+    let counts = try naming(benchmark) { () throws(InstructionCountsError) in
+      try InstructionCounts(contentsOf: file)
+    }
+    return CountedRun(output: output, counts: counts)
+  }
+
+  /// Does something whose errors get the benchmark's name.
+  private func naming<Value, Problem: Error & CustomStringConvertible>(
+    _ benchmark: Benchmark, _ body: () throws(Problem) -> Value
+  ) throws(Failure) -> Value {
+    do { return try body() } catch {
+      throw .failed(name: benchmark.name, reason: error.description)
+    }
+  }
+
+  /// Boots once with the clock of instructions and requires that the program ends well.
+  ///
+  /// - Returns: what it has printed.
+  private func observe(
+    _ benchmark: Benchmark, _ configuration: VirtualMachineConfiguration
+  ) throws(Failure) -> String {
+    var configuration = configuration
+    configuration.instructionClock = true
+    configuration.timeout = Self.timeout
+    let (reason, output, log) = try run(configuration)
+    guard reason == .exited(status: 0) else {
+      let words = log.isEmpty ? "" : ":\n\(log.joined(separator: "\n"))"
+      throw .failed(name: benchmark.name, reason: "the machine \(Self.words(reason))\(words)")
+    }
+    return output
+  }
+
+  private func run(
+    _ configuration: VirtualMachineConfiguration
+  ) throws(Failure) -> (reason: Outcome.Reason, output: String, log: [String]) {
+    var output: [UInt8] = []
+    var log: [String] = []
+    let events = VirtualMachine.Events(onOutput: { output += $0 }, onLog: { log.append($0) })
+    let outcome: Outcome
+    do throws(VirtualMachineError) {
+      outcome = try VirtualMachine.run(configuration, events: events, handlingSignals: true)
+    } catch {
+      throw .virtualMachine(error)
+    }
+    if case .interrupted(let signal) = outcome.reason { throw .interrupted(signal: signal) }
+    return (outcome.reason, String(decoding: output, as: UTF8.self), log)
+  }
+
+  /// What happened to a machine, as the end of a sentence.
+  static func words(_ reason: Outcome.Reason) -> String {
+    switch reason {
+    case .exited(let status): "ended with status \(status)"
+    case .panicked: "panicked"
+    case .outOfMemory: "ran out of memory"
+    case .timedOut: "did not end within \(Int(timeout)) s"
+    case .reset: "reset itself"
+    case .qemuFailed(let message): "could not be run: \(message)"
+    case .interrupted(let signal): "was ended by signal \(signal)"
+    }
+  }
+}
