@@ -9,12 +9,19 @@ import Machine
 struct BuddySystem {
   /// The records of all frames.
   private(set) var table = FrameTable()
-  private var heads = InlineArray<19, UInt32>(repeating: 0)
-  private(set) var blockCounts = InlineArray<19, UInt32>(repeating: 0)
+  /// One list for each order, behind the records. Not in here, because an array would keep a global
+  /// allocator from being filled in at compile time.
+  private var lists: UnsafeMutablePointer<List>?
   /// Bit k is set when there is a free block of order k.
   private var orders: UInt32 = 0
   /// Frames in all free blocks.
   private(set) var freeCount = 0
+
+  /// The first block of a list, and how many there are.
+  struct List {
+    var head: UInt32 = 0
+    var count: UInt32 = 0
+  }
 
   /// A block's first word.
   private struct Links {
@@ -22,11 +29,17 @@ struct BuddySystem {
     var previous: UInt32
   }
 
+  /// Bytes that the lists take.
+  static let listsByteCount = (FrameAllocator.largestOrder + 1) * MemoryLayout<List>.stride
+
   // MARK: Beginning
 
   /// Takes over the table of records: all frames are holes. Writes one record for each GiB.
-  mutating func adopt(_ table: FrameTable) {
+  mutating func adopt(_ table: FrameTable, lists memory: UnsafeMutableRawPointer) {
     self.table = table
+    let lists = memory.bindMemory(to: List.self, capacity: FrameAllocator.largestOrder + 1)
+    lists.initialize(repeating: List(), count: FrameAllocator.largestOrder + 1)
+    self.lists = lists
     var frame = 0
     while frame < table.frameCount {
       let order = Self.largestOrder(at: frame, upTo: table.frameCount)
@@ -60,7 +73,7 @@ struct BuddySystem {
     let candidates = orders &>> UInt32(truncatingIfNeeded: order)
     guard candidates != 0 else { return nil }
     var found = order &+ candidates.trailingZeroBitCount
-    let start = Int(heads[found])
+    let start = Int(list(found).pointee.head)
     var isUnwritten = table[start].isUnwritten
     unlink(start, order: found)
     while found > order {
@@ -102,6 +115,17 @@ struct BuddySystem {
       order &+= 1
     }
     link(start, order: order, isUnwritten: isUnwritten)
+  }
+
+  /// Gives frames in a row back that are taken blocks of 2^`order` frames each.
+  mutating func free(from first: Int, to end: Int, inBlocksOf order: Int) {
+    var frame = first
+    while frame < end {
+      let whole = Self.largestOrder(at: frame, upTo: end)
+      if whole > order { table.writeInterior(of: frame, order: whole) }
+      free(frame, order: whole)
+      frame &+= 1 &<< whole
+    }
   }
 
   /// Cuts a taken block of 2^`order` frames down to its first `count` frames, which become held
@@ -209,6 +233,15 @@ struct BuddySystem {
 
   // MARK: Lists
 
+  /// The list of an order. Only after `adopt`: before, no order has blocks and there is no frame.
+  @inline(__always)
+  private func list(_ order: Int) -> UnsafeMutablePointer<List> {
+    lists.unsafelyUnwrapped + order
+  }
+
+  /// How many free blocks of an order there are.
+  func blockCount(order: Int) -> Int { lists.map { Int($0[order].count) } ?? 0 }
+
   @inline(__always)
   private func links(_ frame: Int) -> UnsafeMutablePointer<Links> {
     // The window maps all memory that was ever given to the allocator.
@@ -217,26 +250,28 @@ struct BuddySystem {
   }
 
   private mutating func link(_ frame: Int, order: Int, isUnwritten: Bool) {
-    let next = heads[order]
+    let list = list(order)
+    let next = list.pointee.head
     links(frame).pointee = Links(next: next, previous: 0)
     if next != 0 { links(Int(next)).pointee.previous = UInt32(truncatingIfNeeded: frame) }
-    heads[order] = UInt32(truncatingIfNeeded: frame)
-    blockCounts[order] &+= 1
+    list.pointee.head = UInt32(truncatingIfNeeded: frame)
+    list.pointee.count &+= 1
     orders |= 1 &<< UInt32(truncatingIfNeeded: order)
     freeCount &+= 1 &<< order
     table[frame] = FrameRecord(.free, order: order).unwritten(isUnwritten)
   }
 
   private mutating func unlink(_ frame: Int, order: Int) {
+    let list = list(order)
     let links = links(frame).pointee
     if links.previous != 0 {
       self.links(Int(links.previous)).pointee.next = links.next
     } else {
-      heads[order] = links.next
+      list.pointee.head = links.next
       if links.next == 0 { orders &= ~(1 &<< UInt32(truncatingIfNeeded: order)) }
     }
     if links.next != 0 { self.links(Int(links.next)).pointee.previous = links.previous }
-    blockCounts[order] &-= 1
+    list.pointee.count &-= 1
     freeCount &-= 1 &<< order
   }
 }

@@ -31,11 +31,11 @@ public struct FrameAllocator: ~Copyable, Sendable {
   public static let largestOrder = 18
 
   // Written once at boot, then constant: the lines that all CPUs read have nothing else on them.
-  private let recordsAddress = Atomic<UInt64>(0)
+  private let tableAddress = Atomic<UInt64>(0)
   private let frameCount = Atomic<Int>(0)
   let caches = CPULocal<FrameCache>()
   let cacheCount = Atomic<Int>(0)
-  private let apart = InlineArray<16, UInt64>(repeating: 0)
+  private let apart = LinePadding()
 
   let buddies = SpinLock(BuddySystem())
   // Written with the lock of the buddy system.
@@ -54,8 +54,15 @@ public struct FrameAllocator: ~Copyable, Sendable {
 
   // MARK: Set-up
 
-  /// Bytes of records that an allocator needs for memory up to `end`.
-  public static func metadataByteCount(upTo end: UInt64) -> Int { Int(end / frameSize) * 4 }
+  /// Bytes of records that an allocator needs for memory up to `end`: 4 for each frame, and less than
+  /// 200.
+  public static func metadataByteCount(upTo end: UInt64) -> Int {
+    recordsByteCount(upTo: end) + BuddySystem.listsByteCount
+  }
+
+  private static func recordsByteCount(upTo end: UInt64) -> Int {
+    Int(end / frameSize + 1) / 2 * 8
+  }
 
   /// Starts with all frames up to `end` taken. `metadata` holds `metadataByteCount(upTo: end)`
   /// bytes, may contain anything, and is never freed. On the boot CPU.
@@ -64,10 +71,13 @@ public struct FrameAllocator: ~Copyable, Sendable {
   /// touch all of them would cost a host page for each 4 MiB of memory.
   public func initialize(upTo end: UInt64, metadata: UnsafeMutableRawPointer) {
     let table = FrameTable(
-      address: UInt(bitPattern: metadata), frameCount: Int(Swift.min(end / Self.frameSize, 1 << 32)))
-    recordsAddress.store(UInt64(table.address), ordering: .relaxed)
+      address: UInt(bitPattern: metadata), frameCount: Int(Swift.min(end / Self.frameSize, 1 << 32))
+    )
+    tableAddress.store(UInt64(table.address), ordering: .relaxed)
     frameCount.store(table.frameCount, ordering: .relaxed)
-    withBuddies { $0.adopt(table) }
+    withBuddies {
+      $0.adopt(table, lists: metadata + Self.recordsByteCount(upTo: end))
+    }
   }
 
   /// Gives the allocator a range of usable memory below the `end` of `initialize`, which the window
@@ -179,9 +189,12 @@ public struct FrameAllocator: ~Copyable, Sendable {
   /// Gives a block of 2^`order` frames back, or frames that are no such block the long way.
   @inline(__always)
   func free(_ address: PhysicalAddress, order: Int) {
-    let frame = Int(truncatingIfNeeded: address.rawValue &>> 12)
+    // Rotated, so that what is not a multiple of the frame size is beyond all frames.
+    let frame = Int(bitPattern: UInt(address.rawValue &>> 12 | address.rawValue &<< 52))
     Processor.disablePreemption()
-    if let cache = caches.currentIfInitialized, frame < recordCount {
+    if let cache = caches.currentIfInitialized,
+      UInt(bitPattern: frame) < UInt(bitPattern: recordCount)
+    {
       cache.pointee.claim()
       // Compared and changed in one step: of two CPUs that free the same frame one is refused.
       let isFreed = table.record(frame).pointee.compareExchange(
@@ -207,7 +220,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
   @inline(__always)
   var table: FrameTable {
     FrameTable(
-      address: UInt(recordsAddress.load(ordering: .relaxed)),
+      address: UInt(tableAddress.load(ordering: .relaxed)),
       frameCount: recordCount)
   }
 
@@ -240,4 +253,13 @@ public struct FrameAllocator: ~Copyable, Sendable {
 
   /// Frames that were ever given to the allocator.
   public var usableFrameCount: Int { usableCount.load(ordering: .relaxed) }
+}
+
+/// Two cache lines of nothing, because CPUs fetch lines in pairs.
+struct LinePadding {
+  private let words:
+    (
+      UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64,
+      UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64
+    ) = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 }

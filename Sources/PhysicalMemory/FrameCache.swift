@@ -27,13 +27,49 @@ struct FrameStack<let capacity: Int>: ~Copyable {
     return Int(frames[unchecked: count &- 1])
   }
 
-  /// Gives the `number` blocks that have been here longest to the buddy system.
+  /// Pushes the 2^`order`-frame pieces of `count` frames from `start` on, the lowest last. There is
+  /// room for them.
+  mutating func fill(from start: Int, count frameCount: Int, order: Int, _ table: FrameTable) {
+    var count = count.load(ordering: .relaxed)
+    refilled.add(frameCount &>> order)
+    var frame = start &+ frameCount
+    while frame > start {
+      frame &-= 1 &<< order
+      table[frame] = FrameRecord(.cached, order: order)
+      frames[count] = UInt32(truncatingIfNeeded: frame)
+      count &+= 1
+    }
+    self.count.store(count, ordering: .relaxed)
+  }
+
+  /// Gives the `number` blocks that have been here longest to the buddy system. Blocks that came
+  /// one after the other and lie in a row go back as one.
   mutating func drain(_ number: Int, order: Int, to buddies: inout BuddySystem) {
     let count = count.load(ordering: .relaxed)
     let number = Swift.min(number, count)
-    for index in 0..<number { buddies.free(Int(frames[index]), order: order) }
-    for index in number..<count { frames[index - number] = frames[index] }
-    self.count.store(count - number, ordering: .relaxed)
+    let size = UInt32(1) &<< UInt32(truncatingIfNeeded: order)
+    var index = 0
+    while index < number {
+      let first = frames[index]
+      var next = index &+ 1
+      var step = UInt32(0)
+      if next < number {
+        step = frames[next] &- first
+        if step == size || step == 0 &- size {
+          while next < number, frames[next] &- frames[next &- 1] == step { next &+= 1 }
+        }
+      }
+      let lowest = step == 0 &- size ? frames[next &- 1] : first
+      buddies.free(
+        from: Int(lowest), to: Int(lowest) &+ (next &- index) &<< order, inBlocksOf: order)
+      index = next
+    }
+    index = number
+    while index < count {
+      frames[index &- number] = frames[index]
+      index &+= 1
+    }
+    self.count.store(count &- number, ordering: .relaxed)
     drained.add(number)
   }
 }
@@ -162,24 +198,15 @@ struct FrameCache: ~Copyable {
     }
   }
 
-  /// Pushes a block in pieces, the lowest last. There is room: refills come when a stack is empty.
+  /// Pushes a block in pieces. There is room: refills come when a stack is empty.
   private mutating func cache(_ start: Int, order: Int, as smaller: Int, _ table: FrameTable) {
-    var frame = start + 1 << order
-    while frame > start {
-      frame -= 1 << smaller
-      table[frame] = FrameRecord(.cached, order: smaller)
-      _ = push(frame, order: smaller)
-    }
-    countRefill(1 << (order - smaller), order: smaller)
-  }
-
-  private func countRefill(_ count: Int, order: Int) {
-    switch order {
-    case 0: singles.refilled.add(count)
-    case 1: pairs.refilled.add(count)
-    case 2: fours.refilled.add(count)
-    case 3: eights.refilled.add(count)
-    default: large.refilled.add(count)
+    let count = 1 &<< order
+    switch smaller {
+    case 0: singles.fill(from: start, count: count, order: 0, table)
+    case 1: pairs.fill(from: start, count: count, order: 1, table)
+    case 2: fours.fill(from: start, count: count, order: 2, table)
+    case 3: eights.fill(from: start, count: count, order: 3, table)
+    default: large.fill(from: start, count: count, order: Self.largeOrder, table)
     }
   }
 

@@ -77,6 +77,9 @@ extension FrameAllocator {
     table[frame] = .allocated(order: table[frame].order)
   }
 
+  /// Where the records are, 4 bytes for each frame from 0 on: for tools that name lines of memory.
+  public var recordsAddress: UInt { table.address }
+
   private func heldRecord(_ address: PhysicalAddress) -> UnsafeMutablePointer<Atomic<UInt32>>? {
     let frame = Int(truncatingIfNeeded: address.rawValue / Self.frameSize)
     guard address.isPageAligned, frame >= 0, frame < table.frameCount else { return nil }

@@ -53,8 +53,11 @@ extension FrameAllocator {
     result.usableFrameCount = usableFrameCount
     result.freeFrameCount = freeFrameCount
     result.misuseCount = misuseCount
-    let counts = withBuddies { $0.blockCounts }
-    for order in counts.indices { result.freeBlockCounts[order] = Int(counts[order]) }
+    withBuddies { buddies in
+      for order in 0...Self.largestOrder {
+        result.freeBlockCounts[order] = buddies.blockCount(order: order)
+      }
+    }
     return result
   }
 

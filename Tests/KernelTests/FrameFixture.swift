@@ -70,7 +70,7 @@ final class FrameFixture: @unchecked Sendable {
     allocator.withBuddies { buddies in
       let table = buddies.table
       var faults: [String] = []
-      var counts = [UInt32](repeating: 0, count: 19)
+      var counts = [Int](repeating: 0, count: 19)
       var free = 0
       var cached = 0
       var frame = 0
@@ -92,7 +92,8 @@ final class FrameFixture: @unchecked Sendable {
         if record.isKind(.cached) { cached += size }
         if !record.isUnwritten {
           for inside in frame + 1..<frame + size where !table[inside].isKind(.interior) {
-            faults.append("\(inside) inside of the block at \(frame) says \(table[inside].rawValue)")
+            faults.append(
+              "\(inside) inside of the block at \(frame) says \(table[inside].rawValue)")
           }
         }
         if size > 1, table.block(containing: frame + size - 1).start != frame {
@@ -101,9 +102,9 @@ final class FrameFixture: @unchecked Sendable {
         frame += size
       }
       if frame != table.frameCount { faults.append("the last block goes beyond the end") }
-      for order in 0...18 where counts[order] != buddies.blockCounts[order] {
+      for order in 0...18 where counts[order] != buddies.blockCount(order: order) {
         faults.append(
-          "\(counts[order]) blocks of order \(order), \(buddies.blockCounts[order]) counted")
+          "\(counts[order]) blocks of order \(order), \(buddies.blockCount(order: order)) counted")
       }
       if free != buddies.freeCount { faults.append("\(free) frames, \(buddies.freeCount) counted") }
       let inCaches = (0..<allocator.cacheCount.load(ordering: .relaxed)).reduce(0) {

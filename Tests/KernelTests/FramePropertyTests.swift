@@ -20,7 +20,7 @@ extension SimulatedMachine {
       var free = fixture.frames
       let all = free.count
       var held: [Range<Int>] = []
-      for step in 0..<2500 {
+      for step in 0..<800 {
         let cpu = Int.random(in: 0..<Swift.max(cpuCount, 1), using: &random)
         try onCPU(cpu) {
           switch Int.random(in: 0..<20, using: &random) {
@@ -39,7 +39,8 @@ extension SimulatedMachine {
             let run = first..<first + Int.random(in: 1...6, using: &random)
             let possible = free.isSuperset(of: run)
             let isTaken =
-              (try? fixture.allocator.allocate(at: address(run.lowerBound), count: run.count)) != nil
+              (try? fixture.allocator.allocate(at: address(run.lowerBound), count: run.count))
+              != nil
             #expect(isTaken == possible, "step \(step)")
             if isTaken {
               free.subtract(run)
@@ -61,7 +62,8 @@ extension SimulatedMachine {
               ? 1 << Int.random(in: 0...4, using: &random) : Int.random(in: 1...100, using: &random)
             let unit = Bool.random(using: &random) ? 1 : 1 << Int.random(in: 0...5, using: &random)
             let limit =
-              Bool.random(using: &random) ? Int.max : Int.random(in: firstFrame...end, using: &random)
+              Bool.random(using: &random)
+              ? Int.max : Int.random(in: firstFrame...end, using: &random)
             let run = try? fixture.allocator.allocate(
               count: count, alignment: UInt64(unit) * 4096,
               below: limit == .max ? .max : UInt64(limit) * 4096)
@@ -204,7 +206,8 @@ extension SimulatedMachine {
       ]
       for (start, count) in wrong { fixture.allocator.free(start, count: count) }
       // Whatever is free at the moment, one by one: most of its records were never written.
-      for frame in fixture.frames where fixture.allocator.record(of: address(frame))?.isHeld == false {
+      for frame in fixture.frames
+      where fixture.allocator.record(of: address(frame))?.isHeld == false {
         fixture.allocator.free(address(frame))
       }
       #expect(fixture.allocator.misuseCount >= wrong.count + before / 2)
@@ -247,14 +250,15 @@ extension SimulatedMachine {
       let fixture = FrameFixture(usable: scatteredRanges, cpuCount: 2)
       let before = fixture.allocator.freeFrameCount
       let allocations: [() throws -> (PhysicalAddress, Int)] = [
-        { (try fixture.allocator.allocate(), 1) }, { (try fixture.allocator.allocate(count: 4), 4) },
-        { (try fixture.allocator.allocate(count: 7, alignment: 16384), 7) },
-        { (try fixture.allocator.allocate(count: 3, below: scatteredRanges[1].end.rawValue), 3) },
-        { (try fixture.allocator.allocateZeroed(), 1) },
         {
           try fixture.allocator.allocate(at: scatteredRanges[2].start)
           return (scatteredRanges[2].start, 1)
         },
+        { (try fixture.allocator.allocate(), 1) },
+        { (try fixture.allocator.allocate(count: 4), 4) },
+        { (try fixture.allocator.allocate(count: 7, alignment: 16384), 7) },
+        { (try fixture.allocator.allocate(count: 3, below: scatteredRanges[1].end.rawValue), 3) },
+        { (try fixture.allocator.allocateZeroed(), 1) },
       ]
       for number in 1...allocations.count + 1 {
         fixture.allocator.failAllocation(number)
