@@ -36,6 +36,7 @@ struct BuddySystem {
 
   /// Takes over the table of records: all frames are holes. Writes one record for each GiB.
   mutating func adopt(_ table: FrameTable, lists memory: UnsafeMutableRawPointer) {
+    self = BuddySystem()
     self.table = table
     let lists = memory.bindMemory(to: List.self, capacity: FrameAllocator.largestOrder + 1)
     lists.initialize(repeating: List(), count: FrameAllocator.largestOrder + 1)

@@ -75,6 +75,8 @@ public struct FrameAllocator: ~Copyable, Sendable {
     )
     tableAddress.store(UInt64(table.address), ordering: .relaxed)
     frameCount.store(table.frameCount, ordering: .relaxed)
+    usableCount.store(0, ordering: .relaxed)
+    cacheCount.store(0, ordering: .relaxed)
     withBuddies {
       $0.adopt(table, lists: metadata + Self.recordsByteCount(upTo: end))
     }
