@@ -22,7 +22,7 @@ let checked: [SwiftSetting] =
 let kernel: [SwiftSetting] =
   warningsAsErrors + checked + [
     .unsafeFlags(["-Xcc", "-mno-implicit-float", "-Xfrontend", "-enable-builtin-module"]),
-    .enableExperimentalFeature("RawLayout"),
+    .enableExperimentalFeature("RawLayout"), .enableExperimentalFeature("Lifetimes"),
   ]
 
 let package = Package(

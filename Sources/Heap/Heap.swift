@@ -18,7 +18,13 @@ public struct Heap: ~Copyable, Sendable {
     var heads = InlineArray<14, UInt>(repeating: 0)
   }
 
-  private let lists = SpinLock(FreeLists())
+  private enum FreeListsLock: LockClass {
+    typealias Context = ThreadOnly
+    typealias Level = HeapLevel
+    static var name: StaticString { "heap" }
+  }
+
+  private let lists = SpinLock<FreeListsLock, FreeLists>(FreeLists())
 
   /// A heap without memory; it takes what it needs from `FrameAllocator.shared`.
   public init() {}

@@ -44,26 +44,31 @@ public struct CPULocal<Value: ~Copyable>: ~Copyable {
     return pointer
   }
 
-  /// The value of the CPU that executes the call, which must stay on that CPU as long as it uses
-  /// the pointer: with preemption disabled, with interrupts off, or in code that belongs to the CPU.
+  /// The value of the CPU that executes the call, where the thread cannot be moved to another one:
+  /// with preemption disabled, interrupts off, or in an interrupt. Good until that ends; checked
+  /// builds trap where none of them holds. `withCurrent` is the safer form.
   @inline(__always)
-  public var current: UnsafeMutablePointer<Value> { pointer(for: .current) }
+  public var current: UnsafeMutablePointer<Value> {
+    #if CHECKED
+    precondition(
+      Processor.preemptionCount > 0 || !Processor.interruptsAreEnabled || Processor.isInInterrupt,
+      "a CPU's own storage is used where the thread may be moved to another CPU")
+    #endif
+    return pointer(for: .current)
+  }
 
   /// Like `current`, and `nil` before the values exist.
   @inline(__always)
   public var currentIfInitialized: UnsafeMutablePointer<Value>? {
-    UnsafeMutablePointer(bitPattern: UInt(base.load(ordering: .relaxed))).map { base in
-      (UnsafeMutableRawPointer(base) + Processor.index &* Self.stride)
-        .assumingMemoryBound(to: Value.self)
-    }
+    isInitialized ? current : nil
   }
 
-  /// Runs `body` with the value of the CPU that executes the call, which it does not leave
-  /// meanwhile. An interrupt handler may use the value at the same time; `body` may not sleep.
-  /// Checked builds see to it that the CPU is the same at the end.
+  /// Runs `body` on the value of the CPU that executes the call, and keeps the thread there: nothing
+  /// in `body` may sleep. Interrupts still come; a handler that uses the same value needs interrupts
+  /// off instead. Checked builds trap when `body` ends on another CPU than it began on.
   @inline(__always)
   public func withCurrent<Result: ~Copyable, Failure: Error>(
-    _ body: (UnsafeMutablePointer<Value>) throws(Failure) -> Result
+    _ body: (inout Value) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     Processor.disablePreemption()
     #if CHECKED
@@ -71,11 +76,13 @@ public struct CPULocal<Value: ~Copyable>: ~Copyable {
     #endif
     defer {
       #if CHECKED
-      precondition(index == Processor.index, "a CPU-local value was used on two CPUs")
+      precondition(
+        Processor.index == index && Processor.preemptionCount > 0,
+        "a CPU's own storage is left on another CPU than it was entered on")
       #endif
       Processor.enablePreemption()
     }
-    return try body(current)
+    return try body(&pointer(for: .current).pointee)
   }
 }
 

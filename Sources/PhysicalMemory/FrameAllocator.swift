@@ -37,7 +37,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
   let cacheCount = Atomic<Int>(0)
   private let apart = LinePadding()
 
-  let buddies = SpinLock(BuddySystem())
+  let buddies = SpinLock<BuddyLock, BuddySystem>(BuddySystem())
   // Written with the lock of the buddy system.
   private let buddyFreeCount = Atomic<Int>(0)
   private let usableCount = Atomic<Int>(0)
@@ -255,6 +255,13 @@ public struct FrameAllocator: ~Copyable, Sendable {
 
   /// Frames that were ever given to the allocator.
   public var usableFrameCount: Int { usableCount.load(ordering: .relaxed) }
+}
+
+/// The lock of the buddy system.
+enum BuddyLock: LockClass {
+  typealias Context = ThreadOnly
+  typealias Level = FrameLevel
+  static var name: StaticString { "buddies" }
 }
 
 /// Two cache lines of nothing, because CPUs fetch lines in pairs.

@@ -7,6 +7,10 @@
 // this is enough.
 #define APUS_TRAP_STACK_SIZE 16384
 
+// Bytes of the block that GS points to, and where in it the storage of the module Locking begins.
+#define APUS_PROCESSOR_BLOCK_SIZE 768
+#define APUS_LOCKING_OFFSET 256
+
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 #include <stddef.h>
@@ -165,6 +169,21 @@ APUS_INLINE void apus_gs_enable_preemption(void) {
 APUS_INLINE uint64_t apus_gs_preemption_count(void) {
   uint64_t value;
   __asm__ volatile("movq %%gs:8, %0" : "=r"(value) : : "memory");
+  return value;
+}
+
+// The third word is the address of the block, see locking_storage.h.
+
+// The fourth word counts the interrupts that the CPU is in the middle of.
+APUS_INLINE void apus_gs_enter_interrupt(void) {
+  __asm__ volatile("incq %%gs:24" ::: "memory", "cc");
+}
+APUS_INLINE void apus_gs_leave_interrupt(void) {
+  __asm__ volatile("decq %%gs:24" ::: "memory", "cc");
+}
+APUS_INLINE uint64_t apus_gs_interrupt_depth(void) {
+  uint64_t value;
+  __asm__ volatile("movq %%gs:24, %0" : "=r"(value) : : "memory");
   return value;
 }
 
