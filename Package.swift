@@ -22,7 +22,7 @@ let checked: [SwiftSetting] =
 let kernel: [SwiftSetting] =
   warningsAsErrors + checked + [
     .unsafeFlags(["-Xcc", "-mno-implicit-float", "-Xfrontend", "-enable-builtin-module"]),
-    .enableExperimentalFeature("RawLayout"),
+    .enableExperimentalFeature("RawLayout"), .enableExperimentalFeature("Lifetimes"),
   ]
 
 let package = Package(
@@ -70,7 +70,8 @@ let package = Package(
       name: "VirtualMemory", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine"],
       swiftSettings: kernel),
     .target(
-      name: "PhysicalMemory", dependencies: ["Locking", "Machine", "Boot"], swiftSettings: kernel),
+      name: "PhysicalMemory",
+      dependencies: ["Locking", "PerCPU", "Machine", "CMachine", "Boot"], swiftSettings: kernel),
     .target(
       name: "Console", dependencies: ["Locking", "PerCPU", "Machine"], swiftSettings: kernel),
     .target(name: "Locking", dependencies: ["Machine"], swiftSettings: kernel),

@@ -12,11 +12,22 @@ public enum ConsoleDevice {
     var channel = OutputChannel.serial
   }
 
-  /// The serial port as standard output. With interrupts on, since its user may be slow; handlers
-  /// never take it. Taken before `log`.
-  private static let output = SpinLock(true)
-  /// Taken with interrupts off: handlers log too.
-  private static let log = SpinLock(LogChannel())
+  private enum OutputLock: LockClass {
+    typealias Context = ThreadOnly
+    typealias Level = OutputLevel
+    static var name: StaticString { "output" }
+  }
+
+  private enum LogLock: LockClass {
+    typealias Context = InterruptSafe
+    typealias Level = LogLevel
+    static var name: StaticString { "log" }
+  }
+
+  /// The serial port as standard output. With interrupts on, since its user may be slow.
+  private static let output = SpinLock<OutputLock, Bool>(true)
+  /// Interrupt-safe: handlers log too.
+  private static let log = SpinLock<LogLock, LogChannel>(LogChannel())
 
   private static let logIsApart = Atomic<UInt8>(0)
 
@@ -32,11 +43,11 @@ public enum ConsoleDevice {
 
   /// Writes bytes to the application's standard output, whole. Not in interrupt handlers.
   public static func writeOutput(_ bytes: UnsafeRawBufferPointer) {
-    output.withLock { _ in
+    output.withLockNesting { _, held in
       if isLogApart {
         OutputChannel.serial.write(bytes)
       } else {
-        log.withLockAndInterruptsDisabled { _ in OutputChannel.serial.write(bytes) }
+        log.withLockAndInterruptsDisabled(inside: held) { _ in OutputChannel.serial.write(bytes) }
       }
     }
   }
@@ -49,8 +60,8 @@ public enum ConsoleDevice {
   /// Writes a last record when no CPU is in the middle of a line, and keeps all from writing while
   /// `end` ends the machine.
   public static func close(record text: LogMessage, _ end: () -> Never) -> Never {
-    output.withLock { _ in
-      log.withLockAndInterruptsDisabled { _ in
+    output.withLockNesting { _, held in
+      log.withLockAndInterruptsDisabled(inside: held) { _ in
         recordUnlocked(text)
         end()
       }

@@ -60,7 +60,7 @@ extension ConsoleDevice {
 
   /// Writes out this CPU's incomplete line, if there is one.
   public static func flushOutput() {
-    if OutputBuffers.all.isInitialized { OutputBuffers.all.current.pointee.flush() }
+    if OutputBuffers.all.isInitialized { OutputBuffers.all.withCurrent { $0.flush() } }
   }
 }
 
@@ -69,7 +69,7 @@ extension ConsoleDevice {
 @c(putchar)
 public func putchar(_ character: Int32) -> Int32 {
   if OutputBuffers.all.isInitialized {
-    OutputBuffers.all.current.pointee.append(UInt8(truncatingIfNeeded: character))
+    OutputBuffers.all.withCurrent { $0.append(UInt8(truncatingIfNeeded: character)) }
   }
   return character
 }

@@ -34,6 +34,7 @@ final class Execution {
   /// What the run did that was not the first option.
   private(set) var schedule = Schedule()
   /// The operation that is being done, and what it may change.
+  private var operation = SimulatedOperation.fence
   private var writeAddress: UInt64 = 0
   private var writeSize: UInt8 = 0
   private var valueBefore: UInt64 = 0
@@ -46,6 +47,10 @@ final class Execution {
   // What is used for one run after another.
   private let thread = apus_coroutine_of_thread()
   private var stacks: [OpaquePointer] = []
+  /// `Locking`'s bytes of each CPU, and of the thread between runs.
+  private var storages: [UnsafeMutableRawPointer] = []
+  private let threadStorage = apus_locking_storage()
+  private static let lockingByteCount = 512
   private let options: UnsafeMutableBufferPointer<Action>
   private let hooks = UnsafeMutablePointer<apus_explorer>.allocate(capacity: 1)
 
@@ -62,6 +67,7 @@ final class Execution {
     options.deallocate()
     hooks.deallocate()
     for stack in stacks { apus_coroutine_destroy(stack) }
+    for storage in storages { storage.deallocate() }
   }
 
   // MARK: One run
@@ -75,7 +81,7 @@ final class Execution {
     trace = []
     let simulation = Simulation(self)
     self.simulation = simulation
-    apus_simulated_processor().pointee = Self.processor(index: 0)
+    apus_simulated_processor().pointee = Self.processor(index: 0, storage: threadStorage)
     scenario.prepare(simulation)
     start()
     if failure == nil {
@@ -95,6 +101,12 @@ final class Execution {
       }
       stacks.append(stack)
     }
+    while storages.count < cpuCount {
+      storages.append(.allocate(byteCount: Self.lockingByteCount, alignment: 64))
+    }
+    for storage in storages {
+      storage.initializeMemory(as: UInt8.self, repeating: 0, count: Self.lockingByteCount)
+    }
     for (index, body) in simulation.bodies.enumerated() {
       apus_coroutine_prepare(
         stacks[index],
@@ -103,7 +115,10 @@ final class Execution {
           Unmanaged<Execution>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.life() }
         }, context)
       cpus.initializeElement(
-        at: index, to: SimulatedCPU(coroutine: stacks[index], index: index, body: body))
+        at: index,
+        to: SimulatedCPU(
+          coroutine: stacks[index], body: body,
+          processor: Self.processor(index: index, storage: storages[index])))
     }
     for (vector, cpu, times) in simulation.interrupts {
       cpus[cpu].pending |= Self.bit(vector.rawValue)
@@ -126,10 +141,14 @@ final class Execution {
   }
 
   /// A CPU's state at the start: interrupts are on.
-  static func processor(index: Int) -> apus_simulated_processor {
-    apus_simulated_processor(
-      index: Int64(index), preemption_count: 0, interrupts_enabled: 1, explorer: nil, mmu: nil,
-      memory_base: 0)
+  private static func processor(
+    index: Int, storage: UnsafeMutableRawPointer
+  ) -> apus_simulated_processor {
+    var processor: apus_simulated_processor = .init()
+    processor.index = Int64(index)
+    processor.interrupts_enabled = 1
+    processor.locking_storage = storage
+    return processor
   }
 
   private func finish() {
@@ -141,9 +160,10 @@ final class Execution {
       // Nobody may use the stacks again: what CPUs left on them still refers to objects, and objects
       // to them. A failure ends an exploration, so little is lost.
       stacks = []
+      storages = []
       _ = Unmanaged.passRetained(simulation)
     }
-    apus_simulated_processor().pointee = Self.processor(index: 0)
+    apus_simulated_processor().pointee = Self.processor(index: 0, storage: threadStorage)
     simulation = nil
   }
 
@@ -218,11 +238,11 @@ final class Execution {
     // Whoever spins looks again after an interrupt.
     cpus[own].state = .ready
     record(.interrupt(vector))
-    cpus[own].interruptDepth += 1
+    apus_simulated_processor().pointee.interrupt_depth += 1
     apus_simulated_processor().pointee.interrupts_enabled = 0
     simulation.interruptHandler?(UInt64(vector))
     apus_simulated_processor().pointee.interrupts_enabled = wasHalted ? 0 : 1
-    cpus[own].interruptDepth -= 1
+    apus_simulated_processor().pointee.interrupt_depth -= 1
     record(.endOfInterrupt)
     if wasHalted {
       chosen = Action(cpu: UInt8(own), isInterrupt: false)
@@ -262,7 +282,7 @@ final class Execution {
     }
     cpus[own].isWithinInstruction = false
     if size > 0 {
-      (writeAddress, writeSize) = (address, size)
+      (self.operation, writeAddress, writeSize) = (operation, address, size)
       valueBefore = Self.value(at: address, size: size)
     }
     record(.operation(operation, address: address, byteCount: size))
@@ -276,6 +296,12 @@ final class Execution {
       fruitlessTurns = 0
     }
     if isTracing, !trace.isEmpty { trace[trace.count - 1].after = value }
+    // Whoever was told by the write may act before the writer goes on: if that still touches what it
+    // gave away, ordinary memory without a point of its own, this shows it.
+    switch operation {
+    case .walk, .access: break
+    default: if scenario.hasPointsAfterWrites { switchAsDecided() }
+    }
   }
 
   /// Nanoseconds of simulated time: it passes with each operation.
@@ -442,7 +468,8 @@ final class Execution {
         case .halted: "halts, and no interrupt comes"
         case .idle: "is through"
         }
-      return "CPU \(index) \(state)\(cpus[index].interruptDepth > 0 ? " in an interrupt" : "")"
+      return
+        "CPU \(index) \(state)\(cpus[index].processor.interrupt_depth > 0 ? " in an interrupt" : "")"
     }
     failure = Failure(.deadlock, "no CPU gets on: \(states.joined(separator: "; "))")
     return nil
@@ -457,7 +484,8 @@ final class Execution {
 
   @inline(never)
   private func appendToTrace(_ event: TraceEntry.Event) {
-    var entry = TraceEntry(cpu: current, depth: cpus[current].interruptDepth, event: event)
+    var entry = TraceEntry(
+      cpu: current, depth: Int(apus_simulated_processor().pointee.interrupt_depth), event: event)
     if case .operation(_, let address, let size) = event {
       if size > 0 { entry.before = Self.value(at: address, size: size) }
       var addresses = [UnsafeMutableRawPointer?](repeating: nil, count: 16)

@@ -17,6 +17,10 @@ public struct Scenario: Sendable {
   /// count as stuck. More than any bounded spin takes.
   public var patience = 200
 
+  /// Whether other CPUs may run after an operation that may write, too, and not only before the next
+  /// one: that finds what a CPU still does to ordinary memory after it gave it away.
+  public var hasPointsAfterWrites = true
+
   let prepare: @Sendable (Simulation) -> Void
 
   /// `prepare` makes the objects and says what each CPU does; it is called anew for each schedule.

@@ -23,18 +23,15 @@ struct SimulatedCPU {
   /// How often each pending interrupt comes again after it was taken.
   var repetitions: [UInt8: Int] = [:]
   var timerDeadline = UInt64.max
-  var interruptDepth = 0
   /// Within an instruction, where no interrupt comes.
   var isWithinInstruction = false
   /// Pauses that are nothing, because the strategy insisted.
   var insistence = 0
 
-  init(
-    coroutine: OpaquePointer, index: Int, body: @escaping () -> Void
-  ) {
+  init(coroutine: OpaquePointer, body: @escaping () -> Void, processor: apus_simulated_processor) {
     self.coroutine = coroutine
     self.body = body
-    processor = Execution.processor(index: index)
+    self.processor = processor
   }
 
   var takesInterrupts: Bool {

@@ -101,7 +101,8 @@ public enum CrossCall {
   public static func handleAll() {
     Processor.withInterruptsDisabled {
       // Whoever waits for a call spins, so nobody has to be woken.
-      mailboxes.current.pointee.doAll(as: .current) { _ in }
+      // What is done is interrupt code wherever it is done.
+      Processor.withInterruptMarked { mailboxes.current.pointee.doAll(as: .current) { _ in } }
     }
   }
 }

@@ -5,7 +5,13 @@ import PerCPU
 /// Who may still join the CPUs that run. Once the boot CPU has stopped waiting the number of CPUs
 /// is constant: whoever comes later stays off.
 enum Admission {
-  private static let isOpen = SpinLock(true)
+  private enum OpenLock: LockClass {
+    typealias Context = ThreadOnly
+    typealias Level = AdmissionLevel
+    static var name: StaticString { "admission" }
+  }
+
+  private static let isOpen = SpinLock<OpenLock, Bool>(true)
 
   /// Adds a CPU to those that run; false when it is too late.
   static func admit(_ cpu: CPU) -> Bool {

@@ -63,7 +63,8 @@ public enum CPUWork {
   ///
   /// Whatever makes `isDone` true must be followed by an interrupt on this CPU.
   public static func wait(until isDone: () -> Bool) {
-    let own = mailboxes.current
+    // A mailbox may be looked at by any CPU; only this one's thread waits for work.
+    let own = mailboxes.pointer(for: .current)
     precondition(Processor.interruptsAreEnabled, "waiting with interrupts off would never end")
     while true {
       // An incomplete line goes out before others' work prints, and before a halt.

@@ -44,9 +44,46 @@ public struct CPULocal<Value: ~Copyable>: ~Copyable {
     return pointer
   }
 
-  /// The value of the CPU that executes the call.
+  /// The value of the CPU that executes the call, where the thread cannot be moved to another one:
+  /// with preemption disabled, interrupts off, or in an interrupt. Good until that ends; checked
+  /// builds trap where none of them holds. `withCurrent` is the safer form.
   @inline(__always)
-  public var current: UnsafeMutablePointer<Value> { pointer(for: .current) }
+  public var current: UnsafeMutablePointer<Value> {
+    #if CHECKED
+    precondition(
+      Processor.preemptionCount > 0 || !Processor.interruptsAreEnabled || Processor.isInInterrupt,
+      "a CPU's own storage is used where the thread may be moved to another CPU")
+    #endif
+    return pointer(for: .current)
+  }
+
+  /// Like `current`, and `nil` before the values exist.
+  @inline(__always)
+  public var currentIfInitialized: UnsafeMutablePointer<Value>? {
+    isInitialized ? current : nil
+  }
+
+  /// Runs `body` on the value of the CPU that executes the call, and keeps the thread there: nothing
+  /// in `body` may sleep. Interrupts still come; a handler that uses the same value needs interrupts
+  /// off instead. Checked builds trap when `body` ends on another CPU than it began on.
+  @inline(__always)
+  public func withCurrent<Result: ~Copyable, Failure: Error>(
+    _ body: (inout Value) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    Processor.disablePreemption()
+    #if CHECKED
+    let index = Processor.index
+    #endif
+    defer {
+      #if CHECKED
+      precondition(
+        Processor.index == index && Processor.preemptionCount > 0,
+        "a CPU's own storage is left on another CPU than it was entered on")
+      #endif
+      Processor.enablePreemption()
+    }
+    return try body(&pointer(for: .current).pointee)
+  }
 }
 
 extension CPULocal: @unchecked Sendable where Value: ~Copyable {}

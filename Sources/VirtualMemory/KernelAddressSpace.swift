@@ -13,7 +13,13 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
     var nextStack = KernelAddressSpace.stackRegion
   }
 
-  private let state = SpinLock(State())
+  private enum StateLock: LockClass {
+    typealias Context = ThreadOnly
+    typealias Level = AddressSpaceLevel
+    static var name: StaticString { "address space" }
+  }
+
+  private let state = SpinLock<StateLock, State>(State())
   // Written once by the boot CPU before any other runs; reports read it without the lock.
   private let root = Atomic<UInt64>(0)
 

@@ -26,7 +26,10 @@ struct PlantedBug: Sendable, CustomTestStringConvertible {
       exhaustiveBudget: 20, randomBudget: 100),
     PlantedBug(
       name: "ABA", scenario: { PlantedBugs.stackABA(isFixed: $0) }, kind: .check,
-      exhaustiveBudget: 100, randomBudget: 10_000),
+      exhaustiveBudget: 200, randomBudget: 10_000),
+    PlantedBug(
+      name: "use after release", scenario: { PlantedBugs.useAfterRelease(isFixed: $0) },
+      kind: .check, exhaustiveBudget: 20, randomBudget: 100),
     PlantedBug(
       name: "lock in handler", scenario: { PlantedBugs.lockInHandler(isFixed: $0) },
       kind: .deadlock, exhaustiveBudget: 20, randomBudget: 100),

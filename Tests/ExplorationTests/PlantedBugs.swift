@@ -183,6 +183,28 @@ enum PlantedBugs {
     }
   }
 
+  /// A CPU says that it is done with memory, whose owner uses it for something else, and then looks at
+  /// it once more.
+  static func useAfterRelease(isFixed: Bool) -> Scenario {
+    final class Shared {
+      let isDone = Atomic<UInt32>(0)
+      var memory = 1
+    }
+    return Scenario("Planted/use-after-release") { machine in
+      let shared = Shared()
+      machine.cpu {
+        while shared.isDone.load(ordering: .acquiring) == 0 { Processor.pause() }
+        shared.memory = 2
+      }
+      machine.cpu {
+        let early = shared.memory
+        shared.isDone.store(1, ordering: .releasing)
+        let seen = isFixed ? early : shared.memory
+        machine.check(seen == 1, "memory is read that belongs to another")
+      }
+    }
+  }
+
   /// A handler takes a lock that the code which it interrupted may hold.
   static func lockInHandler(isFixed: Bool) -> Scenario {
     final class Shared {

@@ -6,13 +6,27 @@ import Machine
 enum SpinLockScenarios {
   static var all: [Scenario] { [exclusion, interrupts] }
 
-  private final class Shared {
-    let lock = SpinLock(0)
+  private enum ThreadClass: LockClass {
+    typealias Context = ThreadOnly
+    typealias Level = HeapLevel
+    static var name: StaticString { "explored" }
+  }
+
+  private enum InterruptClass: LockClass {
+    typealias Context = InterruptSafe
+    typealias Level = LogLevel
+    static var name: StaticString { "explored in interrupts" }
+  }
+
+  private final class Shared<Class: LockClass> {
+    let lock = SpinLock<Class, Int>(0)
     var inside = 0
   }
 
   /// What a CPU does inside, with room for others to intrude.
-  private static func visit(_ machine: Simulation, _ shared: Shared, _ count: inout Int) {
+  private static func visit<Class>(
+    _ machine: Simulation, _ shared: Shared<Class>, _ count: inout Int
+  ) {
     shared.inside += 1
     machine.check(shared.inside == 1, "\(shared.inside) CPUs are inside the lock")
     let seen = count
@@ -22,7 +36,7 @@ enum SpinLockScenarios {
   }
 
   static let exclusion = Scenario("SpinLock/exclusion") { machine in
-    let shared = Shared()
+    let shared = Shared<ThreadClass>()
     for _ in 0..<3 {
       machine.cpu {
         for _ in 0..<2 { shared.lock.withLock { visit(machine, shared, &$0) } }
@@ -36,10 +50,11 @@ enum SpinLockScenarios {
 
   /// A handler takes the lock too, on each CPU at any time that the lock lets it.
   static let interrupts = Scenario("SpinLock/interrupts") { machine in
-    let shared = Shared()
+    let shared = Shared<InterruptClass>()
     machine.onInterrupt { _ in
-      machine.check(!Processor.interruptsAreEnabled, "a handler runs with interrupts on")
-      shared.lock.withLock { visit(machine, shared, &$0) }
+      InterruptsDisabled.assumed {
+        shared.lock.withLock(interruptsDisabled: $0) { visit(machine, shared, &$0) }
+      }
     }
     for index in 0..<2 {
       machine.interrupt(.timer, on: index)
@@ -49,7 +64,7 @@ enum SpinLockScenarios {
       }
     }
     machine.atEnd {
-      let count = shared.lock.withLock { $0 }
+      let count = shared.lock.withLockAndInterruptsDisabled { $0 }
       machine.check(count == 4, "4 visits, \(count) counted")
     }
   }

@@ -24,9 +24,12 @@ import Testing
     values.initialize(in: storage, count: count) { $0.index * 100 }
     #expect(values.isInitialized == true)
     onSimulatedCPUs(count) { index in
-      // A constant of its own: ThreadSanitizer takes the whole expression for a write to `values`.
-      let own = values.current
-      for _ in 0..<1000 { own.pointee += 1 }
+      for _ in 0..<500 { values.withCurrent { $0 += 1 } }
+      Processor.withPreemptionDisabled {
+        // A constant of its own: ThreadSanitizer takes the whole expression for a write to `values`.
+        let own = values.current
+        for _ in 0..<500 { own.pointee += 1 }
+      }
     }
     for index in 0..<count {
       let pointer = values.pointer(for: CPU(index: index))
@@ -38,7 +41,28 @@ import Testing
 
   @Test func useBeforeItExistsIsFatal() async {
     await #expect(processExitsWith: .failure) {
-      _ = CPULocal<Int>().current
+      _ = Processor.withPreemptionDisabled { CPULocal<Int>().current }
+    }
+  }
+
+  private static func values() -> CPULocal<Int> {
+    let values = CPULocal<Int>()
+    values.initialize(in: .allocate(byteCount: 256, alignment: 128), count: 2) { _ in 0 }
+    return values
+  }
+
+  @Test func useWhereTheThreadMayMoveIsFatal() async {
+    await #expect(processExitsWith: .failure) {
+      _ = CPULocalTests.values().current
+    }
+    await #expect(processExitsWith: .success) {
+      _ = Processor.withInterruptsDisabled { CPULocalTests.values().current }
+    }
+  }
+
+  @Test func leavingOnAnotherCPUIsFatal() async {
+    await #expect(processExitsWith: .failure) {
+      CPULocalTests.values().withCurrent { _ in Processor.index = 1 }
     }
   }
 }

@@ -35,9 +35,7 @@ private final class Tally: Sendable {
   /// Counts one for `cpu`, on which this should run.
   func count(_ cpu: CPU) {
     if cpu != .current { misplaced.wrappingAdd(1, ordering: .relaxed) }
-    // A constant of its own: ThreadSanitizer takes the whole expression for a write to `counts`.
-    let own = counts.current
-    own.pointee += 1
+    counts.withCurrent { $0 += 1 }
   }
 
   var values: [Int] {

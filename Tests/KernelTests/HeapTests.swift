@@ -41,7 +41,7 @@ extension SimulatedMachine {
     /// Threads allocate, write, check and free, their own blocks and each other's.
     @Test func blocksNeverOverlap() {
       let heap = Heap()
-      let exchange = SpinLock<[Block]>([])
+      let exchange = TestLock<[Block]>([])
       let violations = Atomic<Int>(0)
       let failures = Atomic<Int>(0)
       onSimulatedCPUs(SimulatedMachine.cpuCount) { index in

@@ -110,7 +110,7 @@ extension SimulatedMachine {
 
     @Test func threadsMakeStacksAtTheSameTime() throws {
       let space = makeSpace()
-      let bottoms = SpinLock<[UInt]>([])
+      let bottoms = TestLock<[UInt]>([])
       onSimulatedCPUs(SimulatedMachine.cpuCount) { _ in
         for _ in 0..<20 {
           if let stack = try? space.makeStack(byteCount: 8192) {

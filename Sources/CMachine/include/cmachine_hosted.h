@@ -30,6 +30,7 @@ struct apus_explorer {
 struct apus_simulated_processor {
   int64_t index;
   int64_t preemption_count;
+  int64_t interrupt_depth;
   uint8_t interrupts_enabled;
   // Set while an explorer plays this thread's CPUs.
   const struct apus_explorer *_Nullable explorer;
@@ -37,6 +38,8 @@ struct apus_simulated_processor {
   void *_Nullable mmu;
   // Where this thread's simulated physical memory is, if it has one of its own.
   uint64_t memory_base;
+  // 512 bytes of the CPU's own for the module Locking; NULL until they are asked for.
+  void *_Nullable locking_storage;
 };
 
 // Of this thread. A definition of its own, not a static of the function below: there each module

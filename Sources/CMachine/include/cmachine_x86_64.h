@@ -7,6 +7,10 @@
 // this is enough.
 #define APUS_TRAP_STACK_SIZE 16384
 
+// Bytes of the block that GS points to, and where in it the storage of the module Locking begins.
+#define APUS_PROCESSOR_BLOCK_SIZE 768
+#define APUS_LOCKING_OFFSET 256
+
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 #include <stddef.h>
@@ -168,6 +172,21 @@ APUS_INLINE uint64_t apus_gs_preemption_count(void) {
   return value;
 }
 
+// The third word is the address of the block, see locking_storage.h.
+
+// The fourth word counts the interrupts that the CPU is in the middle of.
+APUS_INLINE void apus_gs_enter_interrupt(void) {
+  __asm__ volatile("incq %%gs:24" ::: "memory", "cc");
+}
+APUS_INLINE void apus_gs_leave_interrupt(void) {
+  __asm__ volatile("decq %%gs:24" ::: "memory", "cc");
+}
+APUS_INLINE uint64_t apus_gs_interrupt_depth(void) {
+  uint64_t value;
+  __asm__ volatile("movq %%gs:24, %0" : "=r"(value) : : "memory");
+  return value;
+}
+
 // ---- Descriptor tables ----
 
 struct __attribute__((packed)) apus_table_register {
@@ -277,5 +296,7 @@ void *apus_heap_allocate(uint64_t alignment, uint64_t byte_count);
 void apus_heap_free(void *pointer);
 // Memory ran out where Swift has no way to say so.
 _Noreturn void apus_out_of_memory(uint64_t byte_count);
+// Memory was used wrongly, in checked builds; `reason` ends with a zero.
+_Noreturn void apus_misuse(const uint8_t *reason, uint64_t address);
 #endif
 #endif

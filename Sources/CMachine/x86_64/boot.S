@@ -1,5 +1,6 @@
 // From the PVH entry to Swift on the first CPU, and from the trampoline to Swift on the others.
 #if defined(__x86_64__) && __STDC_HOSTED__ == 0
+#include "cmachine_x86_64.h"
 
 // The PVH boot ABI: a VMM enters in 32-bit protected mode, paging off, EBX = start info.
 // Names a function for debuggers and backtraces; END closes it.
@@ -175,7 +176,7 @@ apus_secondaries:
 .align 64
 .globl apus_boot_block
 apus_boot_block:
-  .skip 64
+  .skip APUS_PROCESSOR_BLOCK_SIZE
 .align 4096
 .globl apus_boot_pml4
 apus_boot_pml4:

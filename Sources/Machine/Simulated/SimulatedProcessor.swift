@@ -50,6 +50,20 @@ public enum Processor {
     Int(apus_simulated_processor().pointee.preemption_count)
   }
 
+  /// 512 bytes of this CPU's own for the module `Locking`, zero at first. Without an explorer a
+  /// thread's: tests that run side by side may use the same index.
+  public static var lockingStorage: UnsafeMutableRawPointer { apus_locking_storage() }
+
+  /// Whether this CPU is inside of a simulated interrupt.
+  public static var isInInterrupt: Bool { apus_simulated_processor().pointee.interrupt_depth != 0 }
+
+  /// Runs `body` as a part of an interrupt: until it is through, `isInInterrupt`.
+  public static func withInterruptMarked(_ body: () -> Void) {
+    apus_simulated_processor().pointee.interrupt_depth += 1
+    body()
+    apus_simulated_processor().pointee.interrupt_depth -= 1
+  }
+
   /// Halts until the explorer delivers an interrupt. Without one there are no interrupts, and whoever
   /// waits has to look again.
   public static func waitForInterrupt() {

@@ -4,10 +4,11 @@ import CMachine
 /// One CPU's descriptor tables and the block that GS points to; lives in memory that is never
 /// freed, on cache lines of its own.
 ///
-/// Layout in bytes: 0 CPU index, 8 preemption count, 64 GDT (8 entries), 128 TSS (104 bytes).
+/// Layout in bytes: 0 CPU index, 8 preemption count, 16 the block's address, 24 interrupts under way,
+/// 64 GDT (8 entries), 128 TSS (104 bytes), 256 what `Locking` keeps (512 bytes).
 public struct ProcessorBlock {
-  /// Bytes that a block needs, and its alignment.
-  public static let size: UInt = 256
+  /// Bytes that a block needs; a multiple of its alignment, 256.
+  public static let size = UInt(APUS_PROCESSOR_BLOCK_SIZE)
 
   /// Where the block is.
   public let address: UInt
@@ -19,6 +20,7 @@ public struct ProcessorBlock {
   public init(at address: UInt, index: Int, doubleFaultStackTop: UInt, nmiStackTop: UInt) {
     self.address = address
     write(UInt64(index), at: 0)
+    write(UInt64(address), at: Self.ownAddressOffset)
     let tss = UInt64(address + Self.tssOffset)
     write(0x00AF_9A00_0000_FFFF, at: Self.gdtOffset + 8)
     write(0x00CF_9200_0000_FFFF, at: Self.gdtOffset + 16)
@@ -37,6 +39,7 @@ public struct ProcessorBlock {
   /// The block that was made at `address` before.
   public init(at address: UInt) { self.address = address }
 
+  static let ownAddressOffset: UInt = 16
   static let gdtOffset: UInt = 64
   static let tssOffset: UInt = 128
   static let taskSelector: UInt16 = 24

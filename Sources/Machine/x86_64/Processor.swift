@@ -37,6 +37,23 @@ public enum Processor {
   @inline(__always)
   public static var preemptionCount: Int { Int(truncatingIfNeeded: apus_gs_preemption_count()) }
 
+  /// 512 bytes of this CPU's own for the module `Locking`: there from the kernel's entry on, zero at
+  /// first, at a multiple of 64, never freed. Two instructions. Any context.
+  @inline(__always)
+  public static var lockingStorage: UnsafeMutableRawPointer { apus_locking_storage() }
+
+  /// Whether this CPU is inside of an interrupt handler. Exceptions do not count. Any context.
+  @inline(__always)
+  public static var isInInterrupt: Bool { apus_gs_interrupt_depth() != 0 }
+
+  /// Runs `body` as a part of an interrupt: until it is through, `isInInterrupt`.
+  @inline(__always)
+  public static func withInterruptMarked(_ body: () -> Void) {
+    apus_gs_enter_interrupt()
+    body()
+    apus_gs_leave_interrupt()
+  }
+
   /// Halts until the next interrupt and handles it; interrupts are off before and after.
   ///
   /// An interrupt that is already pending ends the wait at once, so what is checked with

@@ -10,7 +10,9 @@ extension Processor {
   /// The first thing on the boot CPU: time starts, this is CPU 0, legacy interrupts are masked,
   /// text can leave, and a fault is reported.
   public static func prepareMachine() {
-    apus_wrmsr(ModelSpecificRegister.gsBase, apus_boot_block_address())
+    let block = ProcessorBlock(at: UInt(apus_boot_block_address()))
+    block.write(UInt64(block.address), at: ProcessorBlock.ownAddressOffset)
+    apus_wrmsr(ModelSpecificRegister.gsBase, UInt64(block.address))
     MonotonicClock.startCounting()
     InterruptDescriptorTable.fill()
     InterruptDescriptorTable.load()

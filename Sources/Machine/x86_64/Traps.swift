@@ -115,6 +115,6 @@ public func interrupt(_ frame: UnsafeMutablePointer<apus_trap_frame>) {
   // way of the local APIC: that would acknowledge another.
   if vector == InterruptVector.spurious.rawValue { return }
   if LocalAPIC.isInService(UInt8(truncatingIfNeeded: vector)) { LocalAPIC.endInterrupt() }
-  apus_handle_interrupt(vector)
+  Processor.withInterruptMarked { apus_handle_interrupt(vector) }
 }
 #endif
