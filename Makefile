@@ -14,13 +14,14 @@ SWIFT_FILES = $(wildcard Package.swift Sources Tests GuestTests Benchmarks Examp
 
 help:
 	@echo 'make run            boot 4 CPUs and count the words of real text files'
-	@echo 'make test           run all tests: style, models, host, thread, guest, examples, bench'
+	@echo 'make test           run all tests: style, models, host, explore, thread, guest, examples, bench'
 	@echo 'make test-host      run the tests of the host (swift test)'
 	@echo 'make test-thread    run the kernel on the host under ThreadSanitizer'
 	@echo 'make test-guest     run the tests that boot virtual machines'
 	@echo 'make test-examples  run the tests of the command with the examples'
 	@echo 'make bench          count what the operations of the kernel cost, and compare'
 	@echo 'make verify         check the models of the protocols with spin'
+	@echo 'make explore        run the kernel in many orders (SCENARIO=name SCHEDULES=n SEED=n SCHEDULE=…)'
 	@echo 'make soak           boot 200 times over all machines and many numbers of CPUs'
 	@echo 'make corpus         compare isrcheck with gcc over a small Linux; read real kernels'
 	@echo 'make fuzz           feed isrcheck broken images (RUNS=n of each of two)'
@@ -63,6 +64,14 @@ bench: build
 
 verify: setup
 	@Tools/verify
+
+# SCENARIO is a part of the scenarios' names. With a whole name, SEED or SCHEDULE run one schedule.
+explore: export APUS_SCENARIO = $(SCENARIO)
+explore: export APUS_SCHEDULES = $(or $(SCHEDULES),$(if $(SEED)$(SCHEDULE),1,100000))
+explore: export APUS_SEED = $(SEED)
+explore: export APUS_SCHEDULE = $(SCHEDULE)
+explore: setup
+	@Tools/test explore
 
 soak: build
 	@Tools/soak

@@ -70,7 +70,8 @@ let package = Package(
       name: "VirtualMemory", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine"],
       swiftSettings: kernel),
     .target(
-      name: "PhysicalMemory", dependencies: ["Locking", "Machine", "Boot"], swiftSettings: kernel),
+      name: "PhysicalMemory",
+      dependencies: ["Locking", "PerCPU", "Machine", "CMachine", "Boot"], swiftSettings: kernel),
     .target(
       name: "Console", dependencies: ["Locking", "PerCPU", "Machine"], swiftSettings: kernel),
     .target(name: "Locking", dependencies: ["PerCPU", "Machine", "CMachine"], swiftSettings: kernel),
@@ -134,6 +135,16 @@ let package = Package(
       cSettings: [.headerSearchPath("../QEMUPlugin")],
       linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]),
 
+    // Runs scenarios over the kernel modules in many orders, on the host. Optimised in debug builds
+    // too: it does more than what it explores. Its CPUs leave each other's stacks at any time, so
+    // the bookkeeping of exclusive access, which is the thread's, would mix them up.
+    .target(
+      name: "Exploration", dependencies: ["Machine", "CMachine", "CExploration", "ELF"],
+      swiftSettings: warningsAsErrors + [
+        .unsafeFlags(["-O", "-enforce-exclusivity=unchecked"], .when(configuration: .debug))
+      ]),
+    .target(name: "CExploration"),
+
     // What several test targets use.
     .target(
       name: "TestSupport", dependencies: ["Boot"], path: "Tests/TestSupport",
@@ -148,7 +159,7 @@ let package = Package(
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "VirtualMachinesTests",
-      dependencies: ["VirtualMachines", "ApusCommand", "PerCPU", "TestSupport"],
+      dependencies: ["VirtualMachines", "ApusCommand", "ELF", "PerCPU", "TestSupport"],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "ELFTests", dependencies: ["ELF", "TestSupport"], swiftSettings: warningsAsErrors),
@@ -164,5 +175,12 @@ let package = Package(
         "PerCPU", "Machine", "Boot", "TestSupport",
       ],
       swiftSettings: warningsAsErrors),
+    .testTarget(
+      name: "ExplorationTests",
+      dependencies: [
+        "Exploration", "Kernel", "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory", "Console",
+        "Locking", "PerCPU", "Machine", "Boot",
+      ],
+      swiftSettings: warningsAsErrors + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
   ]
 )

@@ -1,4 +1,3 @@
-#if hasFeature(Embedded)
 import CMachine
 import Console
 import Machine
@@ -14,4 +13,3 @@ public func handleInterrupt(_ vector: UInt64) {
   case nil: Log.warning("interrupt \(vector) came, which nobody asked for")
   }
 }
-#endif

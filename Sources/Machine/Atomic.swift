@@ -1,3 +1,4 @@
+import Builtin
 import Synchronization
 
 // Orderings and the protocol of atomic values, but not the type `Atomic`: that is this module's.
@@ -19,6 +20,12 @@ public struct Atomic<Value: AtomicRepresentable>: ~Copyable {
   public init(_ value: consuming Value) {
     storage = Synchronization.Atomic(value)
   }
+
+  #if !hasFeature(Embedded)
+  /// Where the value is, by which an explorer knows it.
+  @usableFromInline @_transparent
+  var address: UnsafeRawPointer { UnsafeRawPointer(Builtin.addressOfRawLayout(storage)) }
+  #endif
 }
 
 // Sound because every access is an atomic operation on the storage.
@@ -28,19 +35,24 @@ extension Atomic where Value.AtomicRepresentation == UInt8.AtomicRepresentation 
   /// Reads the value.
   @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
   public func load(ordering: AtomicLoadOrdering) -> Value {
-    storage.load(ordering: ordering)
+    willPerform(.load)
+    return storage.load(ordering: ordering)
   }
 
   /// Replaces the value.
   @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
   public func store(_ value: consuming Value, ordering: AtomicStoreOrdering) {
+    willPerform(.store)
     storage.store(value, ordering: ordering)
+    didWrite()
   }
 
   /// Replaces the value and returns the one before.
   @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
   public func exchange(_ value: consuming Value, ordering: AtomicUpdateOrdering) -> Value {
-    storage.exchange(value, ordering: ordering)
+    willPerform(.exchange)
+    defer { didWrite() }
+    return storage.exchange(value, ordering: ordering)
   }
 
   /// Replaces the value if it equals `expected`; `original` is what was found either way.
@@ -48,7 +60,9 @@ extension Atomic where Value.AtomicRepresentation == UInt8.AtomicRepresentation 
   public func compareExchange(
     expected: consuming Value, desired: consuming Value, ordering: AtomicUpdateOrdering
   ) -> (exchanged: Bool, original: Value) {
-    storage.compareExchange(expected: expected, desired: desired, ordering: ordering)
+    willPerform(.compareExchange)
+    defer { didWrite() }
+    return storage.compareExchange(expected: expected, desired: desired, ordering: ordering)
   }
 }
 
@@ -56,19 +70,24 @@ extension Atomic where Value.AtomicRepresentation == UInt32.AtomicRepresentation
   /// Reads the value.
   @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
   public func load(ordering: AtomicLoadOrdering) -> Value {
-    storage.load(ordering: ordering)
+    willPerform(.load)
+    return storage.load(ordering: ordering)
   }
 
   /// Replaces the value.
   @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
   public func store(_ value: consuming Value, ordering: AtomicStoreOrdering) {
+    willPerform(.store)
     storage.store(value, ordering: ordering)
+    didWrite()
   }
 
   /// Replaces the value and returns the one before.
   @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
   public func exchange(_ value: consuming Value, ordering: AtomicUpdateOrdering) -> Value {
-    storage.exchange(value, ordering: ordering)
+    willPerform(.exchange)
+    defer { didWrite() }
+    return storage.exchange(value, ordering: ordering)
   }
 
   /// Replaces the value if it equals `expected`; `original` is what was found either way.
@@ -76,7 +95,9 @@ extension Atomic where Value.AtomicRepresentation == UInt32.AtomicRepresentation
   public func compareExchange(
     expected: consuming Value, desired: consuming Value, ordering: AtomicUpdateOrdering
   ) -> (exchanged: Bool, original: Value) {
-    storage.compareExchange(expected: expected, desired: desired, ordering: ordering)
+    willPerform(.compareExchange)
+    defer { didWrite() }
+    return storage.compareExchange(expected: expected, desired: desired, ordering: ordering)
   }
 }
 
@@ -84,19 +105,24 @@ extension Atomic where Value.AtomicRepresentation == UInt64.AtomicRepresentation
   /// Reads the value.
   @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
   public func load(ordering: AtomicLoadOrdering) -> Value {
-    storage.load(ordering: ordering)
+    willPerform(.load)
+    return storage.load(ordering: ordering)
   }
 
   /// Replaces the value.
   @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
   public func store(_ value: consuming Value, ordering: AtomicStoreOrdering) {
+    willPerform(.store)
     storage.store(value, ordering: ordering)
+    didWrite()
   }
 
   /// Replaces the value and returns the one before.
   @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
   public func exchange(_ value: consuming Value, ordering: AtomicUpdateOrdering) -> Value {
-    storage.exchange(value, ordering: ordering)
+    willPerform(.exchange)
+    defer { didWrite() }
+    return storage.exchange(value, ordering: ordering)
   }
 
   /// Replaces the value if it equals `expected`; `original` is what was found either way.
@@ -104,7 +130,9 @@ extension Atomic where Value.AtomicRepresentation == UInt64.AtomicRepresentation
   public func compareExchange(
     expected: consuming Value, desired: consuming Value, ordering: AtomicUpdateOrdering
   ) -> (exchanged: Bool, original: Value) {
-    storage.compareExchange(expected: expected, desired: desired, ordering: ordering)
+    willPerform(.compareExchange)
+    defer { didWrite() }
+    return storage.compareExchange(expected: expected, desired: desired, ordering: ordering)
   }
 }
 
@@ -115,7 +143,9 @@ extension Atomic where Value == Int {
   public func wrappingAdd(
     _ operand: Value, ordering: AtomicUpdateOrdering
   ) -> (oldValue: Value, newValue: Value) {
-    storage.wrappingAdd(operand, ordering: ordering)
+    willPerform(.add)
+    defer { didWrite() }
+    return storage.wrappingAdd(operand, ordering: ordering)
   }
 
   /// Subtracts with wrap-around and returns both values.
@@ -124,7 +154,9 @@ extension Atomic where Value == Int {
   public func wrappingSubtract(
     _ operand: Value, ordering: AtomicUpdateOrdering
   ) -> (oldValue: Value, newValue: Value) {
-    storage.wrappingSubtract(operand, ordering: ordering)
+    willPerform(.subtract)
+    defer { didWrite() }
+    return storage.wrappingSubtract(operand, ordering: ordering)
   }
 }
 
@@ -135,7 +167,9 @@ extension Atomic where Value == UInt32 {
   public func wrappingAdd(
     _ operand: Value, ordering: AtomicUpdateOrdering
   ) -> (oldValue: Value, newValue: Value) {
-    storage.wrappingAdd(operand, ordering: ordering)
+    willPerform(.add)
+    defer { didWrite() }
+    return storage.wrappingAdd(operand, ordering: ordering)
   }
 
   /// Subtracts with wrap-around and returns both values.
@@ -144,7 +178,9 @@ extension Atomic where Value == UInt32 {
   public func wrappingSubtract(
     _ operand: Value, ordering: AtomicUpdateOrdering
   ) -> (oldValue: Value, newValue: Value) {
-    storage.wrappingSubtract(operand, ordering: ordering)
+    willPerform(.subtract)
+    defer { didWrite() }
+    return storage.wrappingSubtract(operand, ordering: ordering)
   }
 }
 
@@ -155,7 +191,9 @@ extension Atomic where Value == UInt64 {
   public func wrappingAdd(
     _ operand: Value, ordering: AtomicUpdateOrdering
   ) -> (oldValue: Value, newValue: Value) {
-    storage.wrappingAdd(operand, ordering: ordering)
+    willPerform(.add)
+    defer { didWrite() }
+    return storage.wrappingAdd(operand, ordering: ordering)
   }
 
   /// Subtracts with wrap-around and returns both values.
@@ -164,6 +202,8 @@ extension Atomic where Value == UInt64 {
   public func wrappingSubtract(
     _ operand: Value, ordering: AtomicUpdateOrdering
   ) -> (oldValue: Value, newValue: Value) {
-    storage.wrappingSubtract(operand, ordering: ordering)
+    willPerform(.subtract)
+    defer { didWrite() }
+    return storage.wrappingSubtract(operand, ordering: ordering)
   }
 }

@@ -1,3 +1,8 @@
+#if !hasFeature(Embedded)
+import CMachine
+import Synchronization
+#endif
+
 /// Where physical memory is seen in the kernel's address space.
 ///
 /// The kernel maps all of it at one place: on x86_64 at its own addresses. On the host a test
@@ -16,21 +21,33 @@ public enum PhysicalMemoryWindow {
     UInt64(UInt(bitPattern: pointer))
   }
   #else
-  private static let base = Atomic<UInt64>(0)
+  // Not this module's `Atomic`: it is set before the CPUs run, so explorers need not see it.
+  private static let base = Synchronization.Atomic<UInt64>(0)
 
   /// Makes `memory` the simulated physical memory.
   public static func simulate(with memory: UnsafeMutableRawBufferPointer) {
     base.store(UInt64(UInt(bitPattern: memory.baseAddress)), ordering: .releasing)
   }
 
+  /// Makes `memory` the simulated physical memory of the CPUs that this thread plays: an explorer's
+  /// machine is its own.
+  public static func simulateOnThisThread(with memory: UnsafeMutableRawBufferPointer) {
+    apus_simulated_processor().pointee.memory_base = UInt64(UInt(bitPattern: memory.baseAddress))
+  }
+
+  private static var start: UInt64 {
+    let own = apus_simulated_processor().pointee.memory_base
+    return own != 0 ? own : base.load(ordering: .acquiring)
+  }
+
   /// The pointer to a physical address.
   public static func pointer(to address: UInt64) -> UnsafeMutableRawPointer? {
-    UnsafeMutableRawPointer(bitPattern: UInt(base.load(ordering: .acquiring) &+ address))
+    UnsafeMutableRawPointer(bitPattern: UInt(start &+ address))
   }
 
   /// The physical address of a pointer into the window.
   public static func address(of pointer: UnsafeRawPointer) -> UInt64 {
-    UInt64(UInt(bitPattern: pointer)) &- base.load(ordering: .acquiring)
+    UInt64(UInt(bitPattern: pointer)) &- start
   }
   #endif
 }

@@ -12,17 +12,18 @@ APUS_INLINE void *_Nonnull apus_locking_storage(void) {
   return block + APUS_LOCKING_OFFSET;
 }
 #elif __STDC_HOSTED__ != 0
+#include "cmachine_hosted.h"
 #include <stdlib.h>
 #include <string.h>
 
-// By thread, and they outlive it: the queue of a lock may still refer to them.
+// They outlive a thread: the queue of a lock may still refer to them.
 static inline void *_Nonnull apus_locking_storage(void) {
-  static _Thread_local void *_Nullable storage;
-  if (storage == NULL) {
-    storage = aligned_alloc(64, 512);
-    if (storage == NULL) abort();
-    memset(storage, 0, 512);
+  struct apus_simulated_processor *processor = apus_simulated_processor();
+  if (processor->locking_storage == NULL) {
+    processor->locking_storage = aligned_alloc(64, 512);
+    if (processor->locking_storage == NULL) abort();
+    memset(processor->locking_storage, 0, 512);
   }
-  return storage;
+  return processor->locking_storage;
 }
 #endif

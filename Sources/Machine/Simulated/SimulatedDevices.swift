@@ -1,21 +1,32 @@
 #if !hasFeature(Embedded)
+import CMachine
+
 /// Interrupts that CPUs send each other.
 public enum InterruptVector: UInt8, Sendable {
   case timer = 0x40
   case crossCall = 0x41
   case wake = 0x42
   case urgent = 0x43
+  case spurious = 0xFF
 }
 
 extension Processor {
-  /// Simulated CPUs poll their mailboxes: an interrupt is only what makes them look sooner.
-  public static func send(_ interrupt: InterruptVector, to index: Int) {}
+  /// Under an explorer the interrupt is pending from now on, and comes at any later time. Otherwise
+  /// simulated CPUs poll their mailboxes: an interrupt is only what makes them look sooner.
+  public static func send(_ interrupt: InterruptVector, to index: Int) {
+    guard let explorer = apus_simulated_processor().pointee.explorer else { return }
+    explore(.sendInterrupt, at: UInt64(index))
+    explorer.pointee.send(explorer.pointee.context, interrupt.rawValue, Int64(index))
+  }
 }
 
-/// The host's monotonic clock.
+/// The host's monotonic clock, or the explorer's, which passes the same in each run.
 public enum MonotonicClock {
   /// Nanoseconds since the first reading.
   public static var nanoseconds: UInt64 {
+    if let explorer = apus_simulated_processor().pointee.explorer {
+      return explorer.pointee.now(explorer.pointee.context)
+    }
     // The start first: it is taken when it is first asked for, and time may not run backwards.
     let start = Self.start
     let passed = (ContinuousClock.now - start).components
@@ -25,12 +36,16 @@ public enum MonotonicClock {
   private static let start = ContinuousClock.now
 }
 
-/// The timer of a simulated CPU: whoever waits polls, so there is nothing to arm.
+/// The timer of a simulated CPU. Without an explorer whoever waits polls, so there is nothing to arm.
 public enum OneShotTimer {
-  /// Nothing: whoever waits looks at the clock.
-  public static func arm(at deadline: UInt64) {}
-  /// Nothing.
-  public static func stop() {}
+  /// Makes the timer's interrupt pending when the explorer's clock is at `deadline`.
+  public static func arm(at deadline: UInt64) {
+    guard let explorer = apus_simulated_processor().pointee.explorer else { return }
+    explorer.pointee.arm_timer(explorer.pointee.context, deadline)
+  }
+
+  /// Takes the wish back; an interrupt that is pending already still comes.
+  public static func stop() { arm(at: .max) }
 }
 
 /// The ways that text leaves the machine: on the host, standard output and standard error.
@@ -45,13 +60,5 @@ public enum OutputChannel: Sendable {
   public func write(_ bytes: UnsafeRawBufferPointer) {
     for byte in bytes { print(Character(UnicodeScalar(byte)), terminator: "") }
   }
-}
-
-/// The address translation of the simulated CPU: it keeps nothing.
-public enum AddressTranslation {
-  /// Nothing: the simulated CPU remembers no translation.
-  public static func forget(_ address: UInt64) {}
-  /// Nothing, for the same reason.
-  public static func forgetAll() {}
 }
 #endif

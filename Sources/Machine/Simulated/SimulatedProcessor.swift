@@ -1,9 +1,10 @@
 #if !hasFeature(Embedded)
 import CMachine
 
-/// The simulated CPU that this thread plays.
+/// The simulated CPU that this thread plays at the moment.
 ///
-/// The kernel modules run on the host unchanged over this: a test's threads each take an index.
+/// The kernel modules run on the host unchanged over this: a test's threads each take an index, or
+/// an explorer plays all CPUs on one thread.
 public enum Processor {
   /// This CPU's index. Tests set it once per thread before anything else.
   public static var index: Int {
@@ -11,8 +12,11 @@ public enum Processor {
     set { apus_simulated_processor().pointee.index = Int64(newValue) }
   }
 
-  /// Lets the threads of other simulated CPUs run, since one of them is waited for.
-  public static func pause() { apus_pause() }
+  /// Lets the threads of other simulated CPUs run, since one of them is waited for. Under an
+  /// explorer the CPU does not go on before something was written.
+  public static func pause() {
+    if isExplored { explore(.pause) } else { apus_pause() }
+  }
 
   /// Whether simulated interrupts are delivered to this CPU.
   public static var interruptsAreEnabled: Bool {
@@ -21,12 +25,14 @@ public enum Processor {
 
   /// Holds simulated interrupts back.
   public static func disableInterrupts() {
+    explore(.disableInterrupts)
     apus_simulated_processor().pointee.interrupts_enabled = 0
   }
 
-  /// Lets simulated interrupts through.
+  /// Lets simulated interrupts through: one that is pending may come before this returns.
   public static func enableInterrupts() {
     apus_simulated_processor().pointee.interrupts_enabled = 1
+    explore(.enableInterrupts)
   }
 
   /// Counts; the host may preempt the thread all the same, as a VMM may a virtual CPU.
@@ -44,8 +50,8 @@ public enum Processor {
     Int(apus_simulated_processor().pointee.preemption_count)
   }
 
-  /// 512 bytes of this thread's own for the module `Locking`, zero at first. By thread and not by
-  /// index: tests that run side by side may use the same index.
+  /// 512 bytes of this CPU's own for the module `Locking`, zero at first. Without an explorer a
+  /// thread's: tests that run side by side may use the same index.
   public static var lockingStorage: UnsafeMutableRawPointer { apus_locking_storage() }
 
   /// Whether this CPU is inside of a simulated interrupt.
@@ -58,8 +64,11 @@ public enum Processor {
     apus_simulated_processor().pointee.interrupt_depth -= 1
   }
 
-  /// The same: a simulated CPU has no interrupt of its own to wait for.
-  public static func waitForInterrupt() { apus_pause() }
+  /// Halts until the explorer delivers an interrupt. Without one there are no interrupts, and whoever
+  /// waits has to look again.
+  public static func waitForInterrupt() {
+    if isExplored { explore(.waitForInterrupt) } else { apus_pause() }
+  }
 
   /// Runs code of the application within a simulated interrupt.
   public static func preservingVectorState(_ body: () -> Void) { body() }

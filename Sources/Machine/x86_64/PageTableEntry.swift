@@ -30,8 +30,8 @@ public struct PageTableEntry: Equatable, Sendable {
   private static let writable: UInt64 = 1 << 1
   private static let uncached: UInt64 = 1 << 3 | 1 << 4
   // Set from the start, so that the MMU never has to write to the table for a kernel page.
-  private static let accessed: UInt64 = 1 << 5
-  private static let dirty: UInt64 = 1 << 6
+  static let accessed: UInt64 = 1 << 5
+  static let dirty: UInt64 = 1 << 6
   private static let large: UInt64 = 1 << 7
   private static let noExecute: UInt64 = 1 << 63
 

@@ -1,0 +1,67 @@
+import CMachine
+import Machine
+
+/// The simulated machine of one run, as a scenario's set-up sees it.
+public final class Simulation {
+  var bodies: [() -> Void] = []
+  var invariants: [(String, () -> Bool)] = []
+  var endChecks: [() -> Void] = []
+  var interruptHandler: ((UInt64) -> Void)?
+  var interrupts: [(vector: InterruptVector, cpu: Int, times: Int)] = []
+  var labels: [(range: Range<UInt>, name: String)] = []
+  private var kept: [AnyObject] = []
+
+  unowned let execution: Execution
+
+  init(_ execution: Execution) { self.execution = execution }
+
+  /// Adds a CPU that does `body`, with interrupts on at the start; afterwards it idles and still
+  /// takes interrupts. CPUs have indices in the order of these calls, from 0 on.
+  public func cpu(_ body: @escaping () -> Void) { bodies.append(body) }
+
+  /// What a CPU does when an interrupt comes, with interrupts off: the kernel's `handleInterrupt`,
+  /// most often.
+  public func onInterrupt(_ handler: @escaping (_ vector: UInt64) -> Void) {
+    interruptHandler = handler
+  }
+
+  /// Lets an interrupt come on a CPU at any time while interrupts are on, so many times at least.
+  public func interrupt(_ vector: InterruptVector, on cpu: Int, times: Int = 1) {
+    interrupts.append((vector, cpu, times))
+  }
+
+  /// What must hold before each operation of any CPU. Costs time: it is asked at every step.
+  public func invariant(_ name: String, _ holds: @escaping () -> Bool) {
+    invariants.append((name, holds))
+  }
+
+  /// What is done when all CPUs are through: the place for checks of the whole.
+  public func atEnd(_ body: @escaping () -> Void) { endChecks.append(body) }
+
+  /// Ends the run as failed if the condition is false. In `cpu` bodies, handlers, and `atEnd`.
+  public func check(_ condition: Bool, _ message: @autoclosure () -> String) {
+    if !condition { execution.fail(.check, message()) }
+  }
+
+  /// Gives memory a name for traces.
+  public func label(_ pointer: UnsafeRawPointer, byteCount: Int, _ name: String) {
+    let start = UInt(bitPattern: pointer)
+    labels.append((start..<start + UInt(byteCount), name))
+  }
+
+  /// Keeps an object until the run is over, for those that are known by address only.
+  public func keep(_ object: AnyObject) { kept.append(object) }
+
+  /// Lets go of all that the scenario gave: its closures refer to this object.
+  func clear() {
+    bodies = []
+    invariants = []
+    endChecks = []
+    interruptHandler = nil
+    kept = []
+  }
+
+  /// A place where other CPUs may run that is no operation of the machine's: between two accesses to
+  /// ordinary memory.
+  public func yieldPoint() { apus_explore_step(SimulatedOperation.fence.rawValue, 0, 0) }
+}

@@ -1,0 +1,14 @@
+import Exploration
+
+/// All scenarios over the kernel's modules, by name.
+enum Scenarios {
+  static var all: [Scenario] {
+    SpinLockScenarios.all + MailboxScenarios.all + CrossCallScenarios.all + CPUWorkScenarios.all
+      + AddressSpaceScenarios.all + FrameAllocatorScenarios.all
+  }
+
+  /// Those with a bug, which are run by name only.
+  static var planted: [Scenario] { PlantedBug.all.map { $0.scenario(false) } }
+
+  static func named(_ name: String) -> Scenario? { (all + planted).first { $0.name == name } }
+}

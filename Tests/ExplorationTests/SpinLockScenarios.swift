@@ -1,0 +1,71 @@
+import Exploration
+import Locking
+import Machine
+
+/// `Locking/SpinLock.swift`: one CPU is inside at a time, and all get in.
+enum SpinLockScenarios {
+  static var all: [Scenario] { [exclusion, interrupts] }
+
+  private enum ThreadClass: LockClass {
+    typealias Context = ThreadOnly
+    typealias Level = HeapLevel
+    static var name: StaticString { "explored" }
+  }
+
+  private enum InterruptClass: LockClass {
+    typealias Context = InterruptSafe
+    typealias Level = LogLevel
+    static var name: StaticString { "explored in interrupts" }
+  }
+
+  private final class Shared<Class: LockClass> {
+    let lock = SpinLock<Class, Int>(0)
+    var inside = 0
+  }
+
+  /// What a CPU does inside, with room for others to intrude.
+  private static func visit<Class>(
+    _ machine: Simulation, _ shared: Shared<Class>, _ count: inout Int
+  ) {
+    shared.inside += 1
+    machine.check(shared.inside == 1, "\(shared.inside) CPUs are inside the lock")
+    let seen = count
+    machine.yieldPoint()
+    count = seen + 1
+    shared.inside -= 1
+  }
+
+  static let exclusion = Scenario("SpinLock/exclusion") { machine in
+    let shared = Shared<ThreadClass>()
+    for _ in 0..<3 {
+      machine.cpu {
+        for _ in 0..<2 { shared.lock.withLock { visit(machine, shared, &$0) } }
+      }
+    }
+    machine.atEnd {
+      let count = shared.lock.withLock { $0 }
+      machine.check(count == 6, "6 visits, \(count) counted")
+    }
+  }
+
+  /// A handler takes the lock too, on each CPU at any time that the lock lets it.
+  static let interrupts = Scenario("SpinLock/interrupts") { machine in
+    let shared = Shared<InterruptClass>()
+    machine.onInterrupt { _ in
+      InterruptsDisabled.assumed {
+        shared.lock.withLock(interruptsDisabled: $0) { visit(machine, shared, &$0) }
+      }
+    }
+    for index in 0..<2 {
+      machine.interrupt(.timer, on: index)
+      machine.cpu {
+        shared.lock.withLockAndInterruptsDisabled { visit(machine, shared, &$0) }
+        machine.check(Processor.interruptsAreEnabled, "interrupts stay off")
+      }
+    }
+    machine.atEnd {
+      let count = shared.lock.withLockAndInterruptsDisabled { $0 }
+      machine.check(count == 4, "4 visits, \(count) counted")
+    }
+  }
+}
