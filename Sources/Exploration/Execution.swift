@@ -332,6 +332,11 @@ final class Execution {
     cpus[index].pending |= Self.bit(vector)
   }
 
+  /// Records a byte that leaves the machine.
+  func output(_ byte: UInt8, to channel: OutputChannel) {
+    simulation.output[channel, default: []].append(byte)
+  }
+
   private static func bit(_ vector: UInt8) -> UInt64 {
     precondition(vector >= 64 && vector < 128, "a vector that is not the kernel's")
     return 1 << UInt64(vector - 64)

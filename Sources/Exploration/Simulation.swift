@@ -9,6 +9,8 @@ public final class Simulation {
   var interruptHandler: ((UInt64) -> Void)?
   var interrupts: [(vector: InterruptVector, cpu: Int, times: Int)] = []
   var labels: [(range: Range<UInt>, name: String)] = []
+  /// What left the machine, by channel.
+  public internal(set) var output: [OutputChannel: [UInt8]] = [:]
   private var kept: [AnyObject] = []
 
   unowned let execution: Execution
