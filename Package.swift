@@ -70,7 +70,8 @@ let package = Package(
       name: "VirtualMemory", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine"],
       swiftSettings: kernel),
     .target(
-      name: "PhysicalMemory", dependencies: ["Locking", "Machine", "Boot"], swiftSettings: kernel),
+      name: "PhysicalMemory",
+      dependencies: ["Locking", "PerCPU", "Machine", "CMachine", "Boot"], swiftSettings: kernel),
     .target(
       name: "Console", dependencies: ["Locking", "PerCPU", "Machine"], swiftSettings: kernel),
     .target(name: "Locking", dependencies: ["Machine"], swiftSettings: kernel),

@@ -32,10 +32,6 @@ public struct Heap: ~Copyable, Sendable {
   /// The heap of the machine.
   public static let shared = Heap()
 
-  // What a frame's record says: a size class and this bit, or a count of pages and the other.
-  private static let smallPage: UInt32 = 1 << 31
-  private static let largeRun: UInt32 = 1 << 30
-
   /// Takes `byteCount` bytes at a multiple of `alignment`, a power of two.
   public func allocate(
     byteCount: Int, alignment: Int
@@ -68,17 +64,16 @@ public struct Heap: ~Copyable, Sendable {
   public func free(_ pointer: UnsafeMutableRawPointer) {
     let address = PhysicalAddress(PhysicalMemoryWindow.address(of: pointer) & ~4095)
     guard let record = FrameAllocator.shared.record(of: address) else { return }
-    let use = record.pointee
-    if use & Self.smallPage != 0 {
-      let index = Int(use & ~Self.smallPage)
+    if record.isUse(.slab) {
+      let index = Int(record.value)
       lists.withLock { lists in
         pointer.storeBytes(of: lists.heads[index], as: UInt.self)
         lists.heads[index] = UInt(bitPattern: pointer)
       }
     } else {
-      precondition(use & Self.largeRun != 0, "memory is freed that the heap did not give")
-      record.pointee = 0
-      FrameAllocator.shared.free(address, count: Int(use & ~Self.largeRun))
+      precondition(record.isUse(.run), "memory is freed that the heap did not give")
+      FrameAllocator.shared.endUse(of: address)
+      FrameAllocator.shared.free(address, count: Int(record.value))
     }
   }
 
@@ -88,7 +83,7 @@ public struct Heap: ~Copyable, Sendable {
     guard let frame = try? FrameAllocator.shared.allocate(),
       let page = PhysicalMemoryWindow.pointer(to: frame.rawValue)
     else { return }
-    FrameAllocator.shared.record(of: frame)?.pointee = Self.smallPage | UInt32(sizeClass.index)
+    FrameAllocator.shared.setUse(.slab, value: UInt32(sizeClass.index), of: frame)
     let size = sizeClass.size
     for index in (0..<4096 / size).reversed() {
       let block = page + index * size
@@ -103,12 +98,12 @@ public struct Heap: ~Copyable, Sendable {
   ) throws(HeapError) -> UnsafeMutableRawPointer {
     let (rounded, overflow) = byteCount.addingReportingOverflow(4095)
     let count = rounded / 4096
-    guard !overflow, count < Int(Self.largeRun),
+    guard !overflow, count <= Int(FrameRecord.largestValue),
       let start = try? FrameAllocator.shared.allocate(
         count: count, alignment: UInt64(alignment)),
       let pointer = PhysicalMemoryWindow.pointer(to: start.rawValue)
     else { throw .outOfMemory(byteCount: byteCount) }
-    FrameAllocator.shared.record(of: start)?.pointee = Self.largeRun | UInt32(count)
+    FrameAllocator.shared.setUse(.run, value: UInt32(count), of: start)
     return pointer
   }
 }

@@ -77,13 +77,16 @@ struct Processors {
     Processor.prepareInterrupts()
     var storage = Self.zeroedPages(
       byteCount: CrossCall.byteCount(for: count) + CPUWork.byteCount(for: count)
-        + StopState.byteCount(for: count) + ConsoleDevice.bufferByteCount(for: count))
+        + StopState.byteCount(for: count) + FrameAllocator.cacheByteCount(for: count)
+        + ConsoleDevice.bufferByteCount(for: count))
     CrossCall.initialize(in: storage, count: count)
     storage += CrossCall.byteCount(for: count)
     CPUWork.initialize(in: storage, count: count)
     storage += CPUWork.byteCount(for: count)
     StopState.initialize(in: storage, count: count)
     storage += StopState.byteCount(for: count)
+    FrameAllocator.shared.enableCaches(in: storage, count: count)
+    storage += FrameAllocator.cacheByteCount(for: count)
     ConsoleDevice.enableBuffers(in: storage, count: count)
 
     guard let block = Self.makeBlock(at: blocks, index: 0) else {

@@ -93,4 +93,19 @@ public func outOfMemory(_ byteCount: UInt64) -> Never {
     byteCount, free: UInt64(FrameAllocator.shared.freeFrameCount) * FrameAllocator.frameSize,
     total: UInt64(FrameAllocator.shared.usableFrameCount) * FrameAllocator.frameSize)
 }
+
+/// Memory was used wrongly, and this is a checked build: says what was wrong with which address. The
+/// report of the trap that follows has the calls that led here.
+@c(apus_misuse)
+public func misuse(_ reason: UnsafePointer<UInt8>, _ address: UInt64) -> Never {
+  var line: LogMessage = ""
+  var byte = reason
+  while byte.pointee != 0 {
+    line.append(byte: byte.pointee)
+    byte += 1
+  }
+  line.append(line: ": \(hex: address)" as LogMessage)
+  ConsoleDevice.writeLogUnlocked(line: line)
+  fatalError()
+}
 #endif

@@ -57,6 +57,12 @@ public struct CPULocal<Value: ~Copyable>: ~Copyable {
     return pointer(for: .current)
   }
 
+  /// Like `current`, and `nil` before the values exist.
+  @inline(__always)
+  public var currentIfInitialized: UnsafeMutablePointer<Value>? {
+    isInitialized ? current : nil
+  }
+
   /// Runs `body` on the value of the CPU that executes the call, and keeps the thread there: nothing
   /// in `body` may sleep. Interrupts still come; a handler that uses the same value needs interrupts
   /// off instead. Checked builds trap when `body` ends on another CPU than it began on.

@@ -1,189 +1,252 @@
 import Boot
 import Machine
-import PhysicalMemory
+import PerCPU
 import TestSupport
 import Testing
 
-/// An allocator of its own with memory from address 0 to `end`, of which some ranges are usable.
-private struct Fixture: ~Copyable, @unchecked Sendable {
-  let allocator = FrameAllocator()
-  let metadata: UnsafeMutableRawPointer
-  let usable: [PhysicalRange]
+@testable import PhysicalMemory
 
-  init(upTo end: UInt64, usable: [PhysicalRange]) {
-    metadata = .allocate(byteCount: FrameAllocator.metadataByteCount(upTo: end), alignment: 8)
-    allocator.initialize(upTo: end, metadata: metadata)
-    for range in usable { allocator.add(range) }
-    self.usable = usable
-  }
+private func address(_ frame: Int) -> PhysicalAddress { PhysicalAddress(UInt64(frame) * 4096) }
 
-  deinit { metadata.deallocate() }
-
-  /// The numbers of the frames that lie in usable memory as a whole.
-  var frames: Set<UInt64> {
-    var result: Set<UInt64> = []
-    for range in usable {
-      for frame in 0..<range.end.rawValue / 4096 where frame * 4096 >= range.start.rawValue {
-        result.insert(frame)
-      }
+extension SimulatedMachine {
+  @Suite struct FrameAllocatorTests {
+    @Test(arguments: [0, 4]) func onlyWholeUsableFramesCount(cpuCount: Int) {
+      let fixture = FrameFixture(usable: scatteredRanges, cpuCount: cpuCount)
+      let first = Int(SimulatedMachine.spare.start.rawValue / 4096)
+      #expect(fixture.frames.contains(first + 2) && !fixture.frames.contains(first + 1))
+      #expect(fixture.frames.contains(first + 0x41) && !fixture.frames.contains(first + 0x42))
+      #expect(fixture.allocator.usableFrameCount == fixture.frames.count)
+      #expect(fixture.allocator.freeFrameCount == fixture.frames.count)
+      #expect(fixture.faults() == [])
     }
-    return result
-  }
-}
 
-/// Three ranges with holes between them, borders that are no frame borders, and the last one up to
-/// the end of memory.
-private let ranges = [
-  PhysicalRange(start: UInt64(0x1001), end: UInt64(0x42FFF)),
-  PhysicalRange(start: UInt64(0x44000), end: UInt64(0x120_000)),
-  PhysicalRange(start: UInt64(0x140_000), end: UInt64(0x1F3_000)),
-]
-private let end: UInt64 = 0x1F3_000
+    @Test func withoutMemoryThereAreNoFrames() {
+      let fixture = FrameFixture(usable: [], cpuCount: 1)
+      #expect(throws: FrameAllocatorError.outOfFrames) { try fixture.allocate() }
+      #expect(throws: FrameAllocatorError.outOfFrames) { try fixture.allocate(count: 5) }
+      #expect(throws: FrameAllocatorError.unavailable) { try fixture.allocate(at: address(5)) }
+      #expect(fixture.allocator.freeFrameCount == 0)
+    }
 
-@Suite struct FrameAllocatorTests {
-  @Test func onlyWholeUsableFramesCount() {
-    let fixture = Fixture(upTo: end, usable: ranges)
-    #expect(fixture.frames.contains(2) && !fixture.frames.contains(1))
-    #expect(fixture.frames.contains(0x41) && !fixture.frames.contains(0x42))
-    #expect(fixture.allocator.usableFrameCount == fixture.frames.count)
-    #expect(fixture.allocator.freeFrameCount == fixture.frames.count)
-  }
+    @Test func fourBytesAreKeptForEachFrame() {
+      #expect(FrameAllocator.metadataByteCount(upTo: 40 << 30) - 40 << 20 < 200)
+      #expect(FrameAllocator.cacheByteCount(for: 4) <= 4 * 2048)
+    }
 
-  @Test func withoutMemoryThereAreNoFrames() {
-    let allocator = FrameAllocator()
-    #expect(throws: FrameAllocatorError.outOfFrames) { try allocator.allocate() }
-    #expect(allocator.freeFrameCount == 0)
-  }
+    @Test(arguments: [0, 4]) func exhaustionIsAnErrorAndChangesNothing(cpuCount: Int) throws {
+      let fixture = FrameFixture(usable: scatteredRanges, cpuCount: cpuCount)
+      var taken: [PhysicalAddress] = []
+      while let frame = try? fixture.allocator.allocate() { taken.append(frame) }
+      #expect(Set(taken.map { Int($0.rawValue / 4096) }) == fixture.frames)
+      #expect(taken.count == fixture.frames.count)
+      #expect(fixture.allocator.freeFrameCount == 0)
+      #expect(throws: FrameAllocatorError.outOfFrames) { try fixture.allocate() }
+      #expect(throws: FrameAllocatorError.outOfFrames) {
+        try fixture.allocate(count: 2)
+      }
+      #expect(fixture.faults() == [])
+      for frame in taken { fixture.allocator.free(frame) }
+      #expect(fixture.allocator.freeFrameCount == taken.count)
+      // What is free again can be had again.
+      for _ in taken { _ = try fixture.allocator.allocate() }
+      #expect(fixture.allocator.freeFrameCount == 0)
+    }
 
-  @Test(arguments: 1...8 as ClosedRange<UInt64>)
-  func agreesWithASetOfFrames(seed: UInt64) throws {
-    var random = SplitMix64(seed: seed)
-    let fixture = Fixture(upTo: end, usable: ranges)
-    var free = fixture.frames
-    let all = free.count
-    var held: [(start: UInt64, count: Int)] = []
-    for step in 0..<2000 {
-      if !held.isEmpty, Int.random(in: 0..<10, using: &random) < 4 {
-        let run = held.remove(at: .random(in: held.indices, using: &random))
-        fixture.allocator.free(PhysicalAddress(run.start * 4096), count: run.count)
-        free.formUnion(run.start..<run.start + UInt64(run.count))
-      } else {
-        let count =
-          Bool.random(using: &random) ? 1 : Int.random(in: 1...100, using: &random)
-        let alignment: UInt64 = 4096 << UInt64.random(in: 0...5, using: &random)
-        let limit: UInt64 =
-          Bool.random(using: &random) ? .max : .random(in: 0...end, using: &random)
-        let run = try? fixture.allocator.allocate(
-          count: count, alignment: alignment, below: limit)
-        if let run {
-          let start = run.rawValue / 4096
-          let frames = Set(start..<start + UInt64(count))
-          #expect(run.rawValue % alignment == 0, "step \(step)")
-          #expect(run.rawValue + UInt64(count) * 4096 <= limit, "step \(step)")
-          try #require(frames.isSubset(of: free), "step \(step): frames are handed out twice")
-          free.subtract(frames)
-          held.append((start, count))
-        } else {
-          let possible = stride(from: 0, to: end / 4096, by: Int(alignment / 4096)).contains {
-            ($0 + UInt64(count)) * 4096 <= limit
-              && free.isSuperset(of: $0..<$0 + UInt64(count))
-          }
-          #expect(!possible, "step \(step): there is a run of \(count) frames")
+    /// The last frames are in the cache of a CPU that does nothing.
+    @Test func nothingIsLostInOtherCaches() throws {
+      let fixture = FrameFixture(usable: scatteredRanges, cpuCount: 4)
+      var taken: [PhysicalAddress] = []
+      while let frame = try? fixture.allocator.allocate() { taken.append(frame) }
+      for (index, frame) in taken.enumerated() {
+        onCPU(index % 3 + 1) { fixture.allocator.free(frame) }
+      }
+      #expect(fixture.cache(2)?.sizes[0].cached ?? 0 > 50)
+      for _ in taken { _ = try fixture.allocator.allocate() }
+      #expect(throws: FrameAllocatorError.outOfFrames) { try fixture.allocate() }
+      #expect(fixture.faults() == [])
+    }
+
+    @Test func aRunIsPutTogetherFromOtherCaches() throws {
+      let fixture = FrameFixture(usable: [scatteredRanges[2]], cpuCount: 4)
+      let count = fixture.frames.count
+      var taken: [PhysicalAddress] = []
+      while let frame = try? fixture.allocator.allocate() { taken.append(frame) }
+      for (index, frame) in taken.enumerated() {
+        onCPU(index % 4) { fixture.allocator.free(frame) }
+      }
+      #expect(try fixture.allocate(count: count) == scatteredRanges[2].start)
+      fixture.allocator.free(scatteredRanges[2].start, count: count)
+      fixture.allocator.reclaim()
+      #expect(fixture.faults() == [])
+    }
+
+    @Test func theLastRangeCanBeHadAsOneRun() throws {
+      let fixture = FrameFixture(usable: scatteredRanges)
+      let end = scatteredRanges[2].end.rawValue
+      let count = Int(scatteredRanges[2].byteCount / 4096)
+      #expect(
+        try fixture.allocate(count: Int(scatteredRanges[1].byteCount / 4096))
+          == scatteredRanges[1].start)
+      let run = try fixture.allocator.allocate(count: count - 1, alignment: 0x40_000)
+      #expect(run == scatteredRanges[2].start)
+      #expect(try fixture.allocate(count: 1, below: end).rawValue < end)
+      for count in [0, -1, .max, 1 << 40] {
+        #expect(throws: FrameAllocatorError.outOfFrames) {
+          try fixture.allocate(count: count)
         }
       }
-      try #require(fixture.allocator.freeFrameCount == free.count, "step \(step)")
-    }
-    for run in held {
-      fixture.allocator.free(PhysicalAddress(run.start * 4096), count: run.count)
-    }
-    #expect(fixture.allocator.freeFrameCount == all)
-  }
-
-  @Test func exhaustionIsAnErrorAndChangesNothing() throws {
-    let fixture = Fixture(upTo: end, usable: ranges)
-    var taken: [PhysicalAddress] = []
-    while let frame = try? fixture.allocator.allocate() { taken.append(frame) }
-    #expect(Set(taken.map { $0.rawValue / 4096 }) == fixture.frames)
-    #expect(taken.count == fixture.frames.count)
-    #expect(fixture.allocator.freeFrameCount == 0)
-    #expect(throws: FrameAllocatorError.outOfFrames) { try fixture.allocator.allocate() }
-    #expect(fixture.allocator.freeFrameCount == 0)
-    for frame in taken { fixture.allocator.free(frame) }
-    #expect(fixture.allocator.freeFrameCount == taken.count)
-    // What is free again can be had again.
-    for _ in taken { _ = try fixture.allocator.allocate() }
-    #expect(fixture.allocator.freeFrameCount == 0)
-  }
-
-  @Test func theLastRangeCanBeHadAsOneRun() throws {
-    let fixture = Fixture(upTo: end, usable: ranges)
-    let count = Int(ranges[2].byteCount / 4096)
-    #expect(
-      try fixture.allocator.allocate(count: Int(ranges[1].byteCount / 4096)) == ranges[1].start)
-    let run = try fixture.allocator.allocate(count: count - 1, alignment: 0x40_000)
-    #expect(run == ranges[2].start)
-    #expect(try fixture.allocator.allocate(below: end).rawValue < end)
-    #expect(throws: FrameAllocatorError.outOfFrames) {
-      try fixture.allocator.allocate(count: .max)
-    }
-    #expect(throws: FrameAllocatorError.outOfFrames) {
-      try fixture.allocator.allocate(count: 0)
-    }
-  }
-
-  @Test func everyFrameHasARecordOfItsOwn() throws {
-    let fixture = Fixture(upTo: end, usable: ranges)
-    let frames = fixture.frames
-    for frame in frames {
-      fixture.allocator.record(of: PhysicalAddress(frame * 4096))?.pointee = UInt32(frame)
-    }
-    for frame in frames {
-      #expect(fixture.allocator.record(of: PhysicalAddress(frame * 4096))?.pointee == UInt32(frame))
-    }
-    // Records and bitmap do not touch.
-    #expect(fixture.allocator.freeFrameCount == frames.count)
-    #expect(try fixture.allocator.allocate() == PhysicalAddress(0x2000))
-  }
-
-  /// Every thread writes to the frames that it holds: what it reads back must be its own.
-  @Test func noFrameHasTwoHoldersAtOnce() {
-    let fixture = Fixture(upTo: end, usable: ranges)
-    let before = fixture.allocator.freeFrameCount
-    let contents = UnsafeMutablePointer<Int>.allocate(capacity: Int(end / 4096))
-    defer { contents.deallocate() }
-    let address = UInt(bitPattern: contents)
-    let violations = Atomic<Int>(0)
-    onSimulatedCPUs(4) { index in
-      guard let contents = UnsafeMutablePointer<Int>(bitPattern: address) else { return }
-      var random = SplitMix64(seed: UInt64(index))
-      var held: [(start: Int, count: Int)] = []
-      for _ in 0..<3000 {
-        let count = Int.random(in: 1...8, using: &random)
-        if held.count < 20, let run = try? fixture.allocator.allocate(count: count) {
-          let start = Int(run.rawValue / 4096)
-          for frame in start..<start + count { contents[frame] = index }
-          held.append((start, count))
-        } else if let run = held.popLast() {
-          for frame in run.start..<run.start + run.count where contents[frame] != index {
-            violations.wrappingAdd(1, ordering: .relaxed)
-          }
-          fixture.allocator.free(PhysicalAddress(UInt64(run.start) * 4096), count: run.count)
-        }
+      #expect(throws: FrameAllocatorError.outOfFrames) {
+        try fixture.allocate(count: 1, alignment: 1 << 63)
       }
-      for run in held {
-        fixture.allocator.free(PhysicalAddress(UInt64(run.start) * 4096), count: run.count)
-      }
+      #expect(fixture.faults() == [])
     }
-    #expect(violations.load(ordering: .relaxed) == 0)
-    #expect(fixture.allocator.freeFrameCount == before)
-  }
 
-  @Test func whatIsFreeCannotBeFreed() async {
-    await #expect(processExitsWith: .failure) {
-      let fixture = Fixture(upTo: end, usable: ranges)
-      let frame = try fixture.allocator.allocate(count: 2)
-      fixture.allocator.free(frame, count: 2)
+    /// More than 4 GiB with holes, and blocks of 1 GiB in it.
+    @Test func memoryBeyondFourGigabytes() throws {
+      let ranges = [
+        PhysicalRange(start: UInt64(65) << 20, end: UInt64(3) << 30),
+        PhysicalRange(start: UInt64(4) << 30, end: UInt64(7) << 30),
+        PhysicalRange(start: UInt64(7) << 30 + 4096, end: UInt64(9) << 30 - 4096),
+      ]
+      let fixture = FrameFixture(usable: ranges, cpuCount: 2)
+      let total = ranges.reduce(0) { $0 + Int($1.byteCount / 4096) }
+      #expect(fixture.allocator.freeFrameCount == total)
+      // 1...3, and 4...7 GiB; of the rest one or the other frame is missing.
+      #expect(fixture.allocator.statistics.freeBlockCounts[18] == 5)
+      let three = try fixture.allocator.allocate(count: 3 << 18, alignment: 1 << 30)
+      #expect(three.rawValue == 4 << 30)
+      let low = try fixture.allocator.allocate(count: 1000, below: 1 << 30)
+      #expect(low.rawValue < 1 << 30)
+      #expect(throws: FrameAllocatorError.outOfFrames) {
+        try fixture.allocate(count: 1000, below: 65 << 20)
+      }
+      let most = try fixture.allocator.allocate(count: 2 << 18 - 2)
+      #expect(ranges[0].contains(most) || most == ranges[2].start)
+      fixture.allocator.free(three, count: 3 << 18)
+      fixture.allocator.free(most, count: 2 << 18 - 2)
+      fixture.allocator.free(low, count: 1000)
+      #expect(fixture.allocator.freeFrameCount == total)
+      #expect(fixture.allocator.statistics.freeBlockCounts[18] == 5)
+      #expect(fixture.allocator.misuseCount == 0)
+    }
+
+    /// 16 frames in a row have their records on one cache line: it is one CPU's.
+    @Test func aCPUIsGivenWholeLinesOfRecords() throws {
+      let fixture = FrameFixture(usable: scatteredRanges, cpuCount: 4)
+      var lines: [Set<UInt64>] = []
+      for index in 0..<4 {
+        lines.append(
+          try onCPU(index) {
+            Set(try (0..<16).map { _ in try fixture.allocator.allocate().rawValue / 65536 })
+          })
+      }
+      #expect(lines.allSatisfy { $0.count == 1 })
+      #expect(lines.reduce(Set()) { $0.union($1) }.count == 4)
+    }
+
+    @Test func exactlyThisFrame() throws {
+      let fixture = FrameFixture(usable: scatteredRanges, cpuCount: 4)
+      let before = fixture.allocator.freeFrameCount
+      let start = scatteredRanges[1].start
+      try fixture.allocator.allocate(at: start, count: 3)
+      #expect(throws: FrameAllocatorError.unavailable) { try fixture.allocate(at: start) }
+      #expect(throws: FrameAllocatorError.unavailable) {
+        try fixture.allocate(at: PhysicalAddress(start.rawValue - 4096))
+      }
+      #expect(throws: FrameAllocatorError.unavailable) {
+        try fixture.allocate(at: PhysicalAddress(start.rawValue + 4096 * 100 + 8))
+      }
+      // A frame that lies in some CPU's cache.
+      let frame = try onCPU(3) {
+        let frame = try fixture.allocator.allocate()
+        fixture.allocator.free(frame)
+        return frame
+      }
+      try fixture.allocator.allocate(at: frame)
+      #expect(throws: FrameAllocatorError.unavailable) { try fixture.allocate(at: frame) }
+      #expect(fixture.allocator.freeFrameCount == before - 4)
       fixture.allocator.free(frame)
+      fixture.allocator.free(start, count: 3)
+      #expect(fixture.allocator.freeFrameCount == before)
+      fixture.allocator.reclaim()
+      #expect(fixture.faults() == [])
+    }
+
+    @Test func aPartOfARunCanBeFreed() throws {
+      let fixture = FrameFixture(usable: scatteredRanges, cpuCount: 1)
+      let before = fixture.allocator.freeFrameCount
+      let run = try fixture.allocator.allocate(count: 64, alignment: 64 * 4096)
+      fixture.allocator.free(PhysicalAddress(run.rawValue + 5 * 4096), count: 30)
+      #expect(fixture.allocator.freeFrameCount == before - 34)
+      #expect(fixture.faults() == [])
+      for frame in 0..<64 where !(5..<35).contains(frame) {
+        fixture.allocator.free(PhysicalAddress(run.rawValue + UInt64(frame) * 4096))
+      }
+      #expect(fixture.allocator.freeFrameCount == before)
+      #expect(fixture.allocator.misuseCount == 0)
+    }
+
+    @Test func zeroedFramesAreZeros() throws {
+      let fixture = FrameFixture(usable: [scatteredRanges[1]], cpuCount: 2)
+      let before = fixture.allocator.freeFrameCount
+      var taken: [PhysicalAddress] = []
+      while let frame = try? fixture.allocator.allocate() {
+        let page = try #require(PhysicalMemoryWindow.pointer(to: frame.rawValue))
+        page.initializeMemory(as: UInt8.self, repeating: 0xA5, count: 4096)
+        taken.append(frame)
+      }
+      for frame in taken { fixture.allocator.free(frame) }
+      fixture.allocator.zeroAhead(count: 10)
+      #expect(fixture.cache(0)?.sizes[5].cached == 10)
+      #expect(fixture.allocator.freeFrameCount == before)
+      for _ in 0..<40 {
+        let frame = try fixture.allocator.allocateZeroed()
+        let page = UnsafeRawBufferPointer(
+          start: PhysicalMemoryWindow.pointer(to: frame.rawValue), count: 4096)
+        #expect(page.allSatisfy { $0 == 0 })
+      }
+      #expect(fixture.cache(0)?.sizes[5].allocations == 10)
+      #expect(fixture.allocator.freeFrameCount == before - 40)
+      // More than there is room for, and then none is left for others.
+      fixture.allocator.zeroAhead(count: 100)
+      #expect(fixture.allocator.freeFrameCount == before - 40)
+      onCPU(1) { while (try? fixture.allocator.allocate()) != nil {} }
+      #expect(fixture.allocator.freeFrameCount == 0)
+    }
+
+    @Test func theLastReferenceFrees() throws {
+      let fixture = FrameFixture(usable: scatteredRanges, cpuCount: 1)
+      let before = fixture.allocator.freeFrameCount
+      for count in [1, 8, 512 / 8] {
+        let frame = try fixture.allocator.allocate(count: count)
+        #expect(fixture.references(frame) == 1)
+        for _ in 0..<1000 { fixture.allocator.retain(frame) }
+        #expect(fixture.references(frame) == 1001)
+        for _ in 0..<1000 { #expect(!fixture.release(frame)) }
+        #expect(fixture.allocator.freeFrameCount == before - count)
+        #expect(fixture.release(frame))
+        #expect(fixture.allocator.freeFrameCount == before)
+        #expect(fixture.references(frame) == 0)
+      }
+    }
+
+    @Test func whatIsCountedAddsUp() throws {
+      let fixture = FrameFixture(usable: scatteredRanges, cpuCount: 2)
+      let frames = (0..<600).compactMap { _ in try? fixture.allocator.allocate() }
+      for frame in frames { fixture.allocator.free(frame) }
+      let run = try fixture.allocator.allocate(count: 4)
+      let singles = try #require(fixture.cache(0)).sizes[0]
+      #expect(singles.frees == frames.count)
+      #expect(singles.refilled - singles.drained == singles.cached)
+      #expect(singles.allocations <= frames.count && singles.allocations > frames.count - 10)
+      #expect(fixture.cache(0)?.sizes[2].allocations == 1)
+      #expect(fixture.cache(2) == nil)
+      fixture.allocator.free(run, count: 4)
+      fixture.allocator.reclaim()
+      let statistics = fixture.allocator.statistics
+      var sum = 0
+      for order in 0...18 { sum += statistics.freeBlockCounts[order] << order }
+      #expect(sum == statistics.freeFrameCount && sum == fixture.frames.count)
     }
   }
 }

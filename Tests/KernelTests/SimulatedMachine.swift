@@ -15,7 +15,9 @@ import Testing
 
   /// The physical memory that the frame allocator has: it starts above address 0, as in reality.
   static let usable = PhysicalRange(start: UInt64(1) << 20, end: UInt64(25) << 20)
-  private static let byteCount = 32 << 20
+  /// Physical memory that the machine's frame allocator does not have, for allocators of tests: only
+  /// what is touched exists.
+  static let spare = PhysicalRange(start: UInt64(64) << 20, end: UInt64(12) << 30)
 
   /// Which CPUs were online before and after all were marked at the same time.
   let onlineBefore: CPUSet
@@ -25,14 +27,22 @@ import Testing
   static let shared = SimulatedMachine(switchedOn: ())
 
   private init(switchedOn: Void) {
-    let memory = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: Self.byteCount, alignment: 2 << 20)
-    PhysicalMemoryWindow.simulate(with: memory)
+    let byteCount = Int(Self.spare.end.rawValue) + 2 << 20
+    let mapping = mmap(
+      nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    guard let mapping, mapping != MAP_FAILED else { fatalError("no simulated memory") }
+    PhysicalMemoryWindow.simulate(
+      with: UnsafeMutableRawBufferPointer(
+        start: mapping.alignedUp(toMultipleOf: 2 << 20), count: byteCount - 2 << 20))
     let end = Self.usable.end.rawValue
     FrameAllocator.shared.initialize(
       upTo: end,
       metadata: .allocate(byteCount: FrameAllocator.metadataByteCount(upTo: end), alignment: 8))
     FrameAllocator.shared.add(Self.usable)
+    FrameAllocator.shared.enableCaches(
+      in: .allocate(
+        byteCount: FrameAllocator.cacheByteCount(for: Self.cpuCount), alignment: 128),
+      count: Self.cpuCount)
     CrossCall.initialize(
       in: .allocate(byteCount: CrossCall.byteCount(for: Self.cpuCount), alignment: 128),
       count: Self.cpuCount)

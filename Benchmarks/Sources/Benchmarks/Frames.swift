@@ -49,9 +49,7 @@ enum Frames {
 
   /// Where the records of frames begin, and how many bytes there are for each frame: so lines of
   /// memory that CPUs share get a name.
-  static var recordsStart: UInt {
-    UInt(bitPattern: FrameAllocator.shared.record(of: PhysicalAddress(0)))
-  }
+  static var recordsStart: UInt { FrameAllocator.shared.recordsAddress }
   static var recordSize: Int { 4 }
 
   /// Takes any frame.

@@ -296,5 +296,7 @@ void *apus_heap_allocate(uint64_t alignment, uint64_t byte_count);
 void apus_heap_free(void *pointer);
 // Memory ran out where Swift has no way to say so.
 _Noreturn void apus_out_of_memory(uint64_t byte_count);
+// Memory was used wrongly, in checked builds; `reason` ends with a zero.
+_Noreturn void apus_misuse(const uint8_t *reason, uint64_t address);
 #endif
 #endif

@@ -1,0 +1,221 @@
+import Boot
+import Machine
+import PerCPU
+
+/// The rare paths of the allocator: batches, runs, and what is done when memory runs short.
+extension FrameAllocator {
+  /// Takes a block of 2^`order` frames when the CPU's cache has none.
+  @inline(never)
+  func refillAndTake(order: Int) -> Int? {
+    let found = Processor.withPreemptionDisabled { () -> Int? in
+      guard FrameCache.holds(order: order), let cache = caches.currentIfInitialized else {
+        return withBuddies { $0.take(order: order) }
+      }
+      cache.pointee.claim()
+      defer { cache.pointee.release() }
+      // Another thread may have run on this CPU since the stack was empty.
+      var frame = cache.pointee.pop(order: order)
+      if frame == nil {
+        withBuddies { cache.pointee.refill(order: order, from: &$0) }
+        frame = cache.pointee.pop(order: order)
+      }
+      if let frame { table[frame] = .allocated(order: order) }
+      return frame
+    }
+    return found ?? withEveryCacheEmpty { $0.take(order: order) }
+  }
+
+  /// Makes room in a full stack of the CPU's cache, which is claimed, for one more block.
+  @inline(never)
+  func drainAndPush(_ frame: Int, order: Int, _ cache: UnsafeMutablePointer<FrameCache>) {
+    withBuddies { cache.pointee.drainHalf(order: order, to: &$0) }
+    _ = cache.pointee.push(frame, order: order)
+  }
+
+  /// Takes everything back from all caches, and runs `body` while no CPU can put anything in one.
+  ///
+  /// What `body` does not find is not free. The caller holds no claim.
+  @inline(never)
+  func withEveryCacheEmpty<Result>(_ body: (inout BuddySystem) -> Result) -> Result {
+    Processor.withPreemptionDisabled {
+      let count = cacheCount.load(ordering: .acquiring)
+      // In the order of the CPUs, so that of two who do this none waits for the other for ever.
+      for index in 0..<count { caches.pointer(for: CPU(index: index)).pointee.claim() }
+      let result = withBuddies { buddies in
+        for index in 0..<count {
+          caches.pointer(for: CPU(index: index)).pointee.drainAll(to: &buddies)
+        }
+        return body(&buddies)
+      }
+      for index in 0..<count { caches.pointer(for: CPU(index: index)).pointee.release() }
+      return result
+    }
+  }
+
+  /// Takes all frames back from all CPUs' caches. Waits for a CPU that is just using its cache.
+  public func reclaim() { withEveryCacheEmpty { _ in } }
+
+  // MARK: Runs
+
+  @inline(never)
+  func allocateRun(
+    count: Int, alignment: UInt64, below limit: UInt64
+  ) throws(FrameAllocatorError) -> PhysicalAddress {
+    let unit = Int(truncatingIfNeeded: Swift.max(alignment / Self.frameSize, 1))
+    guard count > 0, count <= table.frameCount, unit <= 1 << 40 else { throw .outOfFrames }
+    let end = Int(truncatingIfNeeded: Swift.min(limit / Self.frameSize, 1 << 40))
+    let order = Swift.max(count.roundedUpBinaryLogarithm, unit.roundedUpBinaryLogarithm)
+    #if CHECKED
+    if injection.fails() { throw .outOfFrames }
+    #endif
+    if limit == .max && count == 1 << order && FrameCache.holds(order: order),
+      let start = takeFromCache(order: order) ?? refillAndTake(order: order)
+    {
+      return PhysicalAddress(UInt64(start) * Self.frameSize)
+    }
+    let find = { (buddies: inout BuddySystem) -> Int? in
+      if end >= buddies.table.frameCount, order <= Self.largestOrder,
+        let start = buddies.take(order: order)
+      {
+        buddies.trim(start, order: order, to: count)
+        return start
+      }
+      // A block of a power of two that has to be aligned is in the lists or is not there at all.
+      if end >= buddies.table.frameCount, count == unit, order <= Self.largestOrder { return nil }
+      guard count <= buddies.freeCount,
+        let start = buddies.firstFit(count: count, alignment: unit, limit: end),
+        buddies.take(from: start, count: count)
+      else { return nil }
+      return start
+    }
+    let found = Processor.withPreemptionDisabled { withBuddies(find) }
+    guard let start = found ?? withEveryCacheEmpty(find) else { throw .outOfFrames }
+    return PhysicalAddress(UInt64(start) * Self.frameSize)
+  }
+
+  /// Takes these very frames, wherever in the free memory they are: also in a CPU's cache.
+  ///
+  /// - Throws: `unavailable` if somebody holds one of them, or one is not usable memory.
+  public func allocate(
+    at address: PhysicalAddress, count: Int = 1
+  ) throws(FrameAllocatorError) {
+    #if CHECKED
+    if injection.fails() { throw .unavailable }
+    #endif
+    let first = Int(truncatingIfNeeded: address.rawValue / Self.frameSize)
+    guard address.isPageAligned, count > 0, first < table.frameCount,
+      count <= table.frameCount - first
+    else { throw .unavailable }
+    let take = { (buddies: inout BuddySystem) in buddies.take(from: first, count: count) }
+    if Processor.withPreemptionDisabled({ withBuddies(take) }) { return }
+    guard withEveryCacheEmpty(take) else { throw .unavailable }
+  }
+
+  @inline(never)
+  func freeRun(_ address: PhysicalAddress, count: Int) {
+    let order = Swift.max(count, 1).roundedUpBinaryLogarithm
+    if count == 1 << order && FrameCache.holds(order: order) {
+      switch order {
+      case 0: free(address, order: 0)
+      case FrameCache.largeOrder: free(address, order: FrameCache.largeOrder)
+      default: free(address, order: order)
+      }
+    } else {
+      freeSlowly(address, count: count)
+    }
+  }
+
+  /// Gives frames back block by block, and divides a block of which only a part is freed.
+  @inline(never)
+  func freeSlowly(_ address: PhysicalAddress, count: Int) {
+    let first = Int(truncatingIfNeeded: address.rawValue / Self.frameSize)
+    guard address.isPageAligned else { return report(.isNoFrame, at: address) }
+    guard count > 0, first >= 0, first < table.frameCount, count <= table.frameCount - first else {
+      return report(.isNoMemory, at: address)
+    }
+    let wrong = Processor.withPreemptionDisabled {
+      withBuddies { buddies -> (FrameMisuse, Int)? in
+        // All or nothing.
+        var frame = first
+        while frame < first + count {
+          let block = table.block(containing: frame)
+          if let misuse = FrameMisuse(freeing: block.record) { return (misuse, frame) }
+          frame = block.start + 1 << block.record.order
+        }
+        frame = first
+        while frame < first + count {
+          let block = table.block(containing: frame)
+          // Another CPU may free the same frames meanwhile, without this lock.
+          let isTaken = table.record(block.start).pointee.compareExchange(
+            expected: FrameRecord.allocated(order: block.record.order).rawValue,
+            desired: FrameRecord(.interior, order: block.record.order).rawValue,
+            ordering: .relaxed
+          ).exchanged
+          guard isTaken else { return (.isFree, frame) }
+          frame = buddies.free(part: frame, upTo: first + count, of: block.start)
+        }
+        return nil
+      }
+    }
+    if let wrong {
+      report(wrong.0, at: PhysicalAddress(UInt64(wrong.1) * Self.frameSize))
+    }
+  }
+
+  // MARK: Zeroed frames
+
+  func zero(_ address: PhysicalAddress) {
+    PhysicalMemoryWindow.pointer(to: address.rawValue)?
+      .initializeMemory(as: UInt8.self, repeating: 0, count: Int(Self.frameSize))
+  }
+
+  /// Zeroes frames ahead until the CPU has `FrameCache`'s fill of them, 16, or `count` more: for
+  /// when it has nothing better to do. Each is some 550 instructions. Frames that are zeroed ahead
+  /// are free like others. Stops when there is none.
+  public func zeroAhead(count: Int = 16) {
+    for _ in 0..<count {
+      guard let address = try? allocate() else { return }
+      zero(address)
+      let isKept = Processor.withPreemptionDisabled { () -> Bool in
+        guard let cache = caches.currentIfInitialized else { return false }
+        cache.pointee.claim()
+        defer { cache.pointee.release() }
+        let frame = Int(address.rawValue / Self.frameSize)
+        guard cache.pointee.zeroed.push(frame) else { return false }
+        table[frame] = FrameRecord(.cached, order: 0)
+        cache.pointee.zeroed.refilled.add(1)
+        return true
+      }
+      guard isKept else { return free(address) }
+    }
+  }
+}
+
+extension BuddySystem {
+  /// Frees what lies between `frame` and `end` of a held block, and makes held blocks of the rest;
+  /// returns where the block or the part ends.
+  mutating func free(part frame: Int, upTo end: Int, of start: Int) -> Int {
+    let blockEnd = start + 1 << table[start].order
+    let partEnd = Swift.min(end, blockEnd)
+    var position = start
+    while position < blockEnd {
+      let border = position < frame ? frame : position < partEnd ? partEnd : blockEnd
+      let order = Self.largestOrder(at: position, upTo: border)
+      table[position] = .allocated(order: order)
+      position += 1 << order
+    }
+    position = frame
+    while position < partEnd {
+      let order = table[position].order
+      free(position, order: order)
+      position += 1 << order
+    }
+    return partEnd
+  }
+}
+
+extension Int {
+  /// The smallest k with 2^k not less; of a positive number.
+  @inline(__always)
+  var roundedUpBinaryLogarithm: Int { Int.bitWidth &- (self &- 1).leadingZeroBitCount }
+}
