@@ -159,7 +159,7 @@ let package = Package(
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "VirtualMachinesTests",
-      dependencies: ["VirtualMachines", "ApusCommand", "PerCPU", "TestSupport"],
+      dependencies: ["VirtualMachines", "ApusCommand", "ELF", "PerCPU", "TestSupport"],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "ELFTests", dependencies: ["ELF", "TestSupport"], swiftSettings: warningsAsErrors),

@@ -28,6 +28,16 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
       self.memory = memory
       self.flags = flags
     }
+
+    /// What else than the kernel is not the same, in a word or two: then counts cannot be compared.
+    public func difference(from other: Facts) -> String? {
+      if qemu != other.qemu { return "QEMU (\(other.qemu))" }
+      if swift != other.swift { return "compiler (\(other.swift))" }
+      let machines = [self, other].map {
+        [$0.machine, $0.cpuModel, $0.memory, $0.flags, "\($0.cpus)"]
+      }
+      return machines[0] == machines[1] ? nil : "virtual machine"
+    }
   }
 
   /// One figure.
@@ -73,6 +83,14 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
     self.facts = facts
     self.results = results
     self.conflicts = conflicts
+  }
+
+  /// A report may have been written before conflicts were recorded.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    facts = try container.decode(Facts.self, forKey: .facts)
+    results = try container.decode([Result].self, forKey: .results)
+    conflicts = try container.decodeIfPresent([ConflictReport].self, forKey: .conflicts) ?? []
   }
 
   /// A file holds no report.
