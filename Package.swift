@@ -65,6 +65,9 @@ let package = Package(
       name: "Interrupts", dependencies: ["Console", "Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
+      name: "Scheduler", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"],
+      swiftSettings: kernel),
+    .target(
       name: "Heap", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
@@ -179,14 +182,14 @@ let package = Package(
     .testTarget(
       name: "KernelTests",
       dependencies: [
-        "Kernel", "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory", "Console", "Locking",
-        "PerCPU", "Machine", "Boot", "TestSupport",
+        "Kernel", "Interrupts", "Scheduler", "Heap", "VirtualMemory", "PhysicalMemory", "Console",
+        "Locking", "PerCPU", "Machine", "Boot", "TestSupport",
       ],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "ExplorationTests",
       dependencies: [
-        "Exploration", "Kernel", "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory", "Console",
+        "Exploration", "Kernel", "Interrupts", "Scheduler", "Heap", "VirtualMemory", "PhysicalMemory", "Console",
         "Locking", "PerCPU", "Machine", "Boot",
       ],
       swiftSettings: warningsAsErrors + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),

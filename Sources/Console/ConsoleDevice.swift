@@ -47,7 +47,7 @@ public enum ConsoleDevice {
       if isLogApart {
         OutputChannel.serial.write(bytes)
       } else {
-        log.withLockAndInterruptsDisabled(inside: held) { _ in OutputChannel.serial.write(bytes) }
+        log.withLockAndInterruptsDisabled(inside: held.weakened.weakened.weakened) { _ in OutputChannel.serial.write(bytes) }
       }
     }
   }
@@ -61,7 +61,7 @@ public enum ConsoleDevice {
   /// `end` ends the machine.
   public static func close(record text: LogMessage, _ end: () -> Never) -> Never {
     output.withLockNesting { _, held in
-      log.withLockAndInterruptsDisabled(inside: held) { _ in
+      log.withLockAndInterruptsDisabled(inside: held.weakened.weakened.weakened) { _ in
         recordUnlocked(text)
         end()
       }

@@ -49,19 +49,46 @@ public enum FrameLevel: LockLevel {
 /// The application's standard output.
 public enum OutputLevel: LockLevel {
   /// Next above.
-  public typealias Above = LogLevel
+  public typealias Above = TimerLevel
   /// After `FrameLevel`.
   @inline(__always)
   public static var rank: Int { 5 }
+}
+
+/// Timers of a CPU, held while what they wake is woken.
+public enum TimerLevel: LockLevel {
+  /// Next above.
+  public typealias Above = WaitQueueLevel
+  /// After `OutputLevel`.
+  @inline(__always)
+  public static var rank: Int { 6 }
+}
+
+/// Threads that wait for something.
+public enum WaitQueueLevel: LockLevel {
+  /// Next above.
+  public typealias Above = RunQueueLevel
+  /// After `TimerLevel`.
+  @inline(__always)
+  public static var rank: Int { 7 }
+}
+
+/// Threads that wait for a CPU.
+public enum RunQueueLevel: LockLevel {
+  /// Next above.
+  public typealias Above = LogLevel
+  /// After `WaitQueueLevel`.
+  @inline(__always)
+  public static var rank: Int { 8 }
 }
 
 /// The kernel's log, which may be written whatever else is held.
 public enum LogLevel: LockLevel {
   /// Nothing is above, so nothing can be taken inside of it.
   public typealias Above = NoLevel
-  /// After `OutputLevel`.
+  /// After `RunQueueLevel`.
   @inline(__always)
-  public static var rank: Int { 6 }
+  public static var rank: Int { 9 }
 }
 
 /// The end of the chain: no class of locks has this level.
@@ -70,5 +97,5 @@ public enum NoLevel: LockLevel {
   public typealias Above = NoLevel
   /// Above all.
   @inline(__always)
-  public static var rank: Int { 7 }
+  public static var rank: Int { 10 }
 }

@@ -85,8 +85,8 @@ import Testing
       let late = SpinLock<Late, Int>(0)
       log.withLockAndInterruptsDisabled { _ in late.withLock { _ in } }
     }
-    expect("\"late\" of level 7 is thread-only and taken inside of an interrupt-safe", in: result)
-    expect("lock: \"log of a test\" of level 6", in: result)
+    expect("\"late\" of level 10 is thread-only and taken inside of an interrupt-safe", in: result)
+    expect("lock: \"log of a test\" of level 9", in: result)
   }
 
   @Test func interruptsTurnedOnBehindTheProof() async {
@@ -100,7 +100,7 @@ import Testing
       }
     }
     expect(
-      "\"log of a test\" of level 6 is interrupt-safe and taken with interrupts on", in: result)
+      "\"log of a test\" of level 9 is interrupt-safe and taken with interrupts on", in: result)
   }
 
   @Test func interruptsAssumedOffThatAreOn() async {

@@ -7,7 +7,7 @@ import Testing
 
   private enum Handlers: LockClass {
     typealias Context = InterruptSafe
-    typealias Level = LogLevel
+    typealias Level = TimerLevel
     static var name: StaticString { "handlers" }
   }
 
@@ -155,6 +155,9 @@ import Testing
     check(HeapLevel.self)
     check(FrameLevel.self)
     check(OutputLevel.self)
+    check(TimerLevel.self)
+    check(WaitQueueLevel.self)
+    check(RunQueueLevel.self)
     check(LogLevel.self)
   }
 }

@@ -19,7 +19,7 @@ enum TestClasses {
 
   enum Handlers2: LockClass {
     typealias Context = InterruptSafe
-    typealias Level = NoLevel
+    typealias Level = WaitQueueLevel
     static var name: StaticString { "innermost of a test" }
   }
 }

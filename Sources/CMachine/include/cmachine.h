@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include "closure.h"
 #include "locking_storage.h"
+#include "switch.h"
 
 #if defined(__x86_64__) && __STDC_HOSTED__ == 0
 #include "cmachine_x86_64.h"

@@ -1,0 +1,32 @@
+// The change from one thread's stack to another's. A stack that is not in use is known by one word.
+#pragma once
+#include <stdint.h>
+
+// Leaves the stack in use, stores where in `*from`, and goes on where the stack `to` was left. Returns
+// when somebody goes on with this one: on any CPU, so nothing that was read of the CPU before still holds.
+void apus_switch_stack(uint64_t *_Nonnull from, uint64_t to);
+
+#if defined(__x86_64__)
+void apus_start_stack(void);
+
+// Makes a stack below `top`, a multiple of 16, on which `function(argument)` starts; it never returns.
+static inline uint64_t apus_prepare_stack(
+    uint64_t top, void (*_Nonnull function)(void *_Nonnull), void *_Nonnull argument) {
+  uint64_t *word = (uint64_t *)top;
+  *--word = 0;  // keeps the stack at a multiple of 16 where the function is called
+  *--word = 0;
+  *--word = (uint64_t)(uintptr_t)apus_start_stack;
+  *--word = 0;  // rbp
+  *--word = 0;  // rbx
+  *--word = (uint64_t)(uintptr_t)function;  // r12
+  *--word = (uint64_t)(uintptr_t)argument;  // r13
+  *--word = 0;  // r14
+  *--word = 0;  // r15
+  // The control words as the ABI has them at the start of a program: all exceptions masked.
+  *--word = (uint64_t)0x037F << 32 | 0x1F80;
+  return (uint64_t)(uintptr_t)word;
+}
+#elif __STDC_HOSTED__ != 0
+uint64_t apus_prepare_stack(
+    uint64_t top, void (*_Nonnull function)(void *_Nonnull), void *_Nonnull argument);
+#endif

@@ -1,0 +1,80 @@
+import Machine
+import PerCPU
+
+extension Scheduler {
+  /// What a CPU does that has no thread: looks for one in all queues, runs it, and halts when there is
+  /// none, until `isDone`. What makes that true must be followed by an interrupt on this CPU. `isDone` and
+  /// all else is done with interrupts off, but for the halt. Called on the stack on which the CPU started,
+  /// with interrupts on, by nobody else.
+  public static func runThreads(until isDone: () -> Bool) {
+    Processor.withInterruptsDisabledProof { proof in
+      let own = queues.current
+      while !isDone() {
+        IdleCPUs.enter(own.pointee.bit)
+        if let thread = pull(for: own) {
+          IdleCPUs.leave(own.pointee.bit)
+          run(thread, own)
+        } else if own.pointee.ended != nil {
+          Ending.reap(own)
+        } else if !isDone() {
+          // Whoever takes this CPU out of the idle ones sends it an interrupt, which is pending then.
+          Processor.waitForInterrupt()
+        }
+      }
+      IdleCPUs.leave(own.pointee.bit)
+    }
+  }
+
+  /// Takes a thread that may run on this CPU out of a queue, of its own first.
+  private static func pull(
+    for own: UnsafeMutablePointer<RunQueue>
+  ) -> UnsafeMutablePointer<ThreadRecord>? {
+    let cpus = CPUSet.online.rawValue
+    let first = UInt64(own.pointee.cpu)
+    // The set as seen from this CPU: bit n is the nth CPU behind it.
+    var rest = cpus &>> first | cpus &<< (64 &- first)
+    while rest != 0 {
+      let distance = UInt64(rest.trailingZeroBitCount)
+      rest &= rest &- 1
+      let queue = queues.pointer(for: CPU(index: Int((first &+ distance) & 63)))
+      if queue.pointee.waitingCount.load(ordering: .relaxed) == 0 { continue }
+      if let thread = take(from: queue, mayRunOn: own.pointee.bit) { return thread }
+    }
+    return nil
+  }
+
+  private static func take(
+    from queue: UnsafeMutablePointer<RunQueue>, mayRunOn bit: UInt64
+  ) -> UnsafeMutablePointer<ThreadRecord>? {
+    InterruptsDisabled.assumed { proof in
+      let waiting = queue.pointee.waiting.acquire(proof)
+      var found: UnsafeMutablePointer<ThreadRecord>?
+      waiting.pointee.forEach { thread in
+        if thread.pointee.affinity.load(ordering: .relaxed) & bit == 0 { return true }
+        found = thread
+        return false
+      }
+      if let found { Placement.remove(found, queue, waiting) }
+      queue.pointee.waiting.release(proof)
+      return found
+    }
+  }
+
+  /// Runs a thread that is in no queue; returns when the CPU is idle again.
+  private static func run(
+    _ thread: UnsafeMutablePointer<ThreadRecord>, _ own: UnsafeMutablePointer<RunQueue>
+  ) {
+    InterruptsDisabled.assumed { proof in
+      _ = own.pointee.waiting.acquire(proof)
+      thread.pointee.place.store(Place.runs(on: own.pointee.cpu), ordering: .relaxed)
+      // Pairs with the fence in `setAffinity`, as in `Placement.enqueue`.
+      memoryFence(ordering: .sequentiallyConsistent)
+      if thread.pointee.affinity.load(ordering: .relaxed) & own.pointee.bit == 0 {
+        own.pointee.waiting.release(proof)
+        return Placement.put(thread)
+      }
+      own.pointee.afterwards = .passOn
+      Switch.resume(thread, leaving: own.pointee.idle, own, proof)
+    }
+  }
+}

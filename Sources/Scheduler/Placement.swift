@@ -1,0 +1,108 @@
+import Machine
+import PerCPU
+
+/// Which CPU a thread waits for. Modelled in `Models/RunQueue.pml`.
+///
+/// No CPU stays idle while a thread waits that may run there: who puts a thread in a queue looks for
+/// idle CPUs after it, and a CPU that says that it is idle looks in all queues after it. An idle CPU that
+/// is told may find other work first, so whoever leaves idleness passes on what still waits.
+enum Placement {
+  /// Puts a thread that is in no queue, and off its stack, where it may run: at an idle CPU if there is
+  /// one. Interrupts are off, and no run queue's lock is held. The thread may be gone when this returns.
+  @inline(never)
+  static func put(_ thread: UnsafeMutablePointer<ThreadRecord>) {
+    let last = Place.cpu(of: thread.pointee.place.load(ordering: .relaxed))
+    while true {
+      let affinity = CPUSet(bits: thread.pointee.affinity.load(ordering: .relaxed))
+      let claimed = IdleCPUs.claim(affinity, preferring: last)
+      let target = claimed ?? busyCPU(of: affinity)
+      let isSettled = enqueue(thread, at: target)
+      // What was put there, or not, is found by looking.
+      if let claimed { Processor.send(.wake, to: claimed.index) }
+      guard let affinity = isSettled.affinity else { continue }
+      if claimed == nil || isSettled.isBusy { tellIdle(affinity) }
+      return
+    }
+  }
+
+  private struct Settlement {
+    /// The thread's affinity, or `nil` if it forbids the CPU by now.
+    var affinity: UInt64?
+    /// The CPU runs a thread, so it need not look in its queue soon.
+    var isBusy = false
+  }
+
+  @inline(__always)
+  private static func enqueue(
+    _ thread: UnsafeMutablePointer<ThreadRecord>, at cpu: CPU
+  ) -> Settlement {
+    InterruptsDisabled.assumed { proof in
+      let queue = Scheduler.queues.pointer(for: cpu)
+      let waiting = queue.pointee.waiting.acquire(proof)
+      waiting.pointee.append(thread)
+      thread.pointee.place.store(Place.waits(on: cpu.index), ordering: .relaxed)
+      let count = queue.pointee.waitingCount.load(ordering: .relaxed)
+      queue.pointee.waitingCount.store(count &+ 1, ordering: .relaxed)
+      // Place before affinity: pairs with the fence in `setAffinity`, one of the two sees the other.
+      // Count before the idle CPUs, see `tellIdle`: pairs with the one in `IdleCPUs.enter`.
+      memoryFence(ordering: .sequentiallyConsistent)
+      var result = Settlement()
+      let affinity = thread.pointee.affinity.load(ordering: .relaxed)
+      if CPUSet(bits: affinity).contains(cpu) {
+        result.affinity = affinity
+        result.isBusy = !queue.pointee.isIdle
+      } else {
+        remove(thread, queue, waiting)
+      }
+      queue.pointee.waiting.release(proof)
+      return result
+    }
+  }
+
+  /// Takes a thread out of the queue in which it waits; the lock is held. The caller then owns it.
+  @inline(__always)
+  static func remove(
+    _ thread: UnsafeMutablePointer<ThreadRecord>, _ queue: UnsafeMutablePointer<RunQueue>,
+    _ waiting: UnsafeMutablePointer<WaitingThreads>
+  ) {
+    waiting.pointee.remove(thread)
+    thread.pointee.place.store(Place.runs(on: queue.pointee.cpu), ordering: .relaxed)
+    let count = queue.pointee.waitingCount.load(ordering: .relaxed)
+    queue.pointee.waitingCount.store(count &- 1, ordering: .relaxed)
+  }
+
+  /// This CPU if the set has it, whose caches have what is woken here; another one otherwise.
+  @inline(__always)
+  private static func busyCPU(of affinity: CPUSet) -> CPU {
+    let own = CPU.current
+    if affinity.contains(own) { return own }
+    return CPU(index: affinity.rawValue.trailingZeroBitCount)
+  }
+
+  /// Wakes an idle CPU of the set, if there is one, to look for work.
+  @inline(__always)
+  static func tellIdle(_ affinity: UInt64) {
+    if let cpu = IdleCPUs.claim(CPUSet(bits: affinity), preferring: nil) {
+      Processor.send(.wake, to: cpu.index)
+    }
+  }
+
+  /// By a CPU that was idle and has got a thread, perhaps not the one that it was woken for: wakes another
+  /// one for each thread that still waits. Interrupts are off.
+  @inline(never)
+  static func passOn() {
+    for cpu in CPUSet.online {
+      if IdleCPUs.areNone { return }
+      let queue = Scheduler.queues.pointer(for: cpu)
+      if queue.pointee.waitingCount.load(ordering: .relaxed) == 0 { continue }
+      InterruptsDisabled.assumed { proof in
+        let waiting = queue.pointee.waiting.acquire(proof)
+        waiting.pointee.forEach { thread in
+          tellIdle(thread.pointee.affinity.load(ordering: .relaxed))
+          return !IdleCPUs.areNone
+        }
+        queue.pointee.waiting.release(proof)
+      }
+    }
+  }
+}

@@ -1,0 +1,124 @@
+import Locking
+import Machine
+import PerCPU
+
+/// The threads that wait for one CPU, and the one that it runs.
+///
+/// Its lock is held across a switch: the thread that leaves takes it, the one that goes on gives it back.
+/// So whoever finds a thread in a queue, with the lock, finds it off its stack. Modelled, with `Placement`
+/// and `Idle`, in `Models/RunQueue.pml`.
+@usableFromInline
+struct RunQueue: ~Copyable {
+  enum QueueLock: LockClass {
+    typealias Context = InterruptSafe
+    typealias Level = RunQueueLevel
+    static var name: StaticString { "run queue" }
+  }
+
+  let waiting = SpinLock<QueueLock, WaitingThreads>(WaitingThreads())
+  /// How many wait. Written with the lock held, read without it by CPUs that look for work; a yield
+  /// leaves it as it is.
+  let waitingCount = Atomic<Int>(0)
+
+  // Written by this CPU with the lock held, so its own threads may read them without.
+  /// The thread that runs here, or the idle loop's record.
+  var thread: UnsafeMutablePointer<ThreadRecord>
+  /// The thread that was left last, until `Switch.finish`, and what that still has to do.
+  var left: UnsafeMutablePointer<ThreadRecord>
+  var afterwards = Switch.Afterwards.nothing
+  /// The affinity of the thread that was left last: it may be gone by then.
+  var affinityOfLeft: UInt64 = 0
+  /// Threads that ended here with nobody to join them, linked by `next`. With interrupts off.
+  var ended: UnsafeMutablePointer<ThreadRecord>?
+
+  // Constant.
+  let idle: UnsafeMutablePointer<ThreadRecord>
+  let cpu: Int
+  /// The CPU as a set.
+  let bit: UInt64
+
+  init(cpu: Int, idle: UnsafeMutablePointer<ThreadRecord>) {
+    self.cpu = cpu
+    bit = 1 << UInt64(cpu)
+    self.idle = idle
+    thread = idle
+    left = idle
+  }
+
+  /// Whether it runs its idle loop.
+  @inline(__always)
+  var isIdle: Bool { thread == idle }
+}
+
+/// Threads by priority, and in the order in which they came. Whoever uses it holds the lock around it.
+struct WaitingThreads: ~Copyable {
+  static let priorityCount = 8
+
+  /// The first thread of each priority, linked in a ring.
+  private var first: InlineArray<8, UnsafeMutablePointer<ThreadRecord>?> = .init(repeating: nil)
+  /// A bit for each priority of which threads wait.
+  private var priorities: UInt64 = 0
+
+  /// The highest priority of which a thread waits; -1 if none does.
+  @inline(__always)
+  var highestPriority: Int { 63 &- priorities.leadingZeroBitCount }
+
+  /// Puts a thread behind all others of its priority.
+  @inline(__always)
+  mutating func append(_ thread: UnsafeMutablePointer<ThreadRecord>) {
+    let priority = thread.pointee.priority
+    let bit = UInt64(1) &<< UInt64(truncatingIfNeeded: priority)
+    if let first = first[unchecked: priority] {
+      let last = first.pointee.previous
+      thread.pointee.next = first
+      thread.pointee.previous = last
+      last?.pointee.next = thread
+      first.pointee.previous = thread
+    } else {
+      thread.pointee.next = thread
+      thread.pointee.previous = thread
+      first[unchecked: priority] = thread
+      priorities |= bit
+    }
+  }
+
+  /// Takes out the first thread of the highest priority.
+  @inline(__always)
+  mutating func takeFirst() -> UnsafeMutablePointer<ThreadRecord>? {
+    let priority = highestPriority
+    guard priority >= 0, let thread = first[unchecked: priority] else { return nil }
+    remove(thread)
+    return thread
+  }
+
+  /// Takes out a thread that is in.
+  @inline(__always)
+  mutating func remove(_ thread: UnsafeMutablePointer<ThreadRecord>) {
+    let priority = thread.pointee.priority
+    let next = thread.pointee.next
+    if next == thread {
+      first[unchecked: priority] = nil
+      priorities &= ~(UInt64(1) &<< UInt64(truncatingIfNeeded: priority))
+      return
+    }
+    let previous = thread.pointee.previous
+    next?.pointee.previous = previous
+    previous?.pointee.next = next
+    if first[unchecked: priority] == thread { first[unchecked: priority] = next }
+  }
+
+  /// Calls `body` for each thread, the most urgent first, until it returns false.
+  func forEach(_ body: (UnsafeMutablePointer<ThreadRecord>) -> Bool) {
+    var rest = priorities
+    while rest != 0 {
+      let priority = 63 &- rest.leadingZeroBitCount
+      rest &= ~(UInt64(1) &<< UInt64(truncatingIfNeeded: priority))
+      guard let first = first[unchecked: priority] else { continue }
+      var thread = first
+      repeat {
+        guard body(thread), let next = thread.pointee.next else { return }
+        thread = next
+      } while thread != first
+    }
+  }
+}

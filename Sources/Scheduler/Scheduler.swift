@@ -1,0 +1,46 @@
+import Machine
+import PerCPU
+
+/// Which thread runs on which CPU.
+///
+/// Threads give way when they wait, end or `yield`; none is preempted.
+public enum Scheduler {
+  static let queues = CPULocal<RunQueue>()
+  private static let idleRecords = CPULocal<ThreadRecord>()
+  static let stacks = CPULocal<StackCache>()
+
+  /// Memory that the scheduler needs for `count` CPUs, in bytes.
+  public static func byteCount(for count: Int) -> Int {
+    CPULocal<RunQueue>.byteCount(for: count) + CPULocal<ThreadRecord>.byteCount(for: count)
+      + CPULocal<StackCache>.byteCount(for: count)
+  }
+
+  /// Makes threads possible; `storage` is never freed and aligned to 128 bytes. What runs on a CPU now is
+  /// its idle loop from then on. On the boot CPU.
+  public static func initialize(in storage: UnsafeMutableRawPointer, count: Int) {
+    var storage = storage
+    idleRecords.initialize(in: storage, count: count) { cpu in
+      ThreadRecord(
+        priority: 0, affinity: CPUSet(cpu).rawValue, cpu: cpu.index, memory: nil, body: nil)
+    }
+    storage += CPULocal<ThreadRecord>.byteCount(for: count)
+    queues.initialize(in: storage, count: count) { cpu in
+      RunQueue(cpu: cpu.index, idle: idleRecords.pointer(for: cpu))
+    }
+    storage += CPULocal<RunQueue>.byteCount(for: count)
+    stacks.initialize(in: storage, count: count) { _ in StackCache() }
+    IdleCPUs.reset()
+  }
+
+  /// The thread that runs, which stays on its CPU meanwhile.
+  @inline(__always)
+  static var currentRecord: UnsafeMutablePointer<ThreadRecord> {
+    Processor.withPreemptionDisabled { queues.current.pointee.thread }
+  }
+}
+
+extension Thread {
+  /// The thread that executes the call. A CPU's idle loop is one too.
+  @inline(__always)
+  public static var current: Thread { Thread(Scheduler.currentRecord) }
+}

@@ -1,0 +1,46 @@
+import Machine
+import PerCPU
+
+extension Thread {
+  /// Bytes of a stack where nothing else is asked for; the record is in them.
+  public static var defaultStackSize: Int { 64 << 10 }
+  /// The smallest stack that can be asked for, in bytes.
+  public static var minimumStackSize: Int { 4 << 10 }
+
+  /// Starts a thread that runs `body`, on the CPUs of `affinity` (all, if it is `nil`) that run. It must
+  /// be joined or detached. `stackSize` is in bytes and rounded up. Not in interrupts.
+  public static func spawn(
+    priority: Priority = .normal, affinity: CPUSet? = nil, stackSize: Int = defaultStackSize,
+    _ body: @escaping @Sendable () -> Void
+  ) throws(ThreadError) -> Thread {
+    let cpus = affinity?.intersection(.online) ?? .online
+    if cpus.isEmpty { throw ThreadError.noCPU }
+    if stackSize < minimumStackSize { throw ThreadError.stackTooSmall }
+    reapEnded()
+    let memory = ThreadMemory.allocate(byteCount: (stackSize + 63) & ~63)
+    let record = memory.recordAddress.bindMemory(to: ThreadRecord.self, capacity: 1)
+    record.initialize(
+      to: ThreadRecord(
+        priority: Int(priority.rawValue), affinity: cpus.rawValue, cpu: CPU.current.index,
+        memory: memory, body: body))
+    record.pointee.stack = SuspendedStack(top: UnsafeMutableRawPointer(record), start, argument: record)
+    Processor.withInterruptsDisabled { Placement.put(record) }
+    return Thread(record)
+  }
+
+  @inline(__always)
+  private static func reapEnded() {
+    Processor.withInterruptsDisabled {
+      let own = Scheduler.queues.current
+      if own.pointee.ended != nil { Ending.reap(own) }
+    }
+  }
+
+  /// The first function of each thread.
+  private static let start: @convention(c) (UnsafeMutableRawPointer) -> Void = { argument in
+    InterruptsDisabled.assumed { proof in Switch.finish(proof) }
+    Processor.enableInterrupts()
+    argument.assumingMemoryBound(to: ThreadRecord.self).pointee.body.take()?()
+    Thread.exit()
+  }
+}

@@ -1,0 +1,80 @@
+import Machine
+import PerCPU
+
+/// A thread: a flow of control with a stack of its own, which runs on one CPU at a time.
+///
+/// A name, valid from `spawn` until the thread was joined, or after `detach` until it has ended. Its
+/// record lies at the top of its stack.
+// A name says where the record is; what may be done with that is the scheduler's part, on any CPU.
+public struct Thread: Equatable, @unchecked Sendable {
+  @usableFromInline let record: UnsafeMutablePointer<ThreadRecord>
+
+  @inline(__always)
+  @usableFromInline
+  init(_ record: UnsafeMutablePointer<ThreadRecord>) { self.record = record }
+
+  /// The names are the same.
+  @inline(__always)
+  public static func == (first: Thread, second: Thread) -> Bool { first.record == second.record }
+}
+
+extension Thread {
+  /// How urgent a thread is: a thread runs only where none that is more urgent waits for the same CPU.
+  public enum Priority: UInt8, Sendable {
+    /// When nothing else is to be done.
+    case background = 0
+    /// Most threads.
+    case normal = 3
+    /// Before most threads: short work that others wait for.
+    case urgent = 6
+  }
+}
+
+/// All that the scheduler knows of a thread.
+@usableFromInline
+struct ThreadRecord: ~Copyable {
+  /// Where its stack was left. Of whoever holds the lock of the run queue in which it is; while it runs,
+  /// of its CPU.
+  var stack = SuspendedStack()
+
+  // Guarded by the lock of the run queue in which the thread is.
+  var next: UnsafeMutablePointer<ThreadRecord>?
+  var previous: UnsafeMutablePointer<ThreadRecord>?
+
+  /// The CPU where it waits, runs, or ran last, and whether it waits: one word, so that both are read at
+  /// once. Written with the lock of that CPU's run queue held, whose holder may rely on what it reads.
+  let place: Atomic<UInt32>
+  /// The CPUs on which it may run; bits of a `CPUSet`. See `Thread.setAffinity`.
+  let affinity: Atomic<UInt64>
+  /// See `Parking`.
+  let parking = Atomic<UInt32>(Parking.running)
+  /// See `Ending`.
+  let ending = Atomic<UInt64>(Ending.runs)
+
+  // Constant.
+  let priority: Int
+  /// What it runs; taken when it starts.
+  var body: (() -> Void)?
+  /// The memory of its stack and this record; `nil` for a CPU's idle loop.
+  let memory: ThreadMemory?
+
+  init(
+    priority: Int, affinity: UInt64, cpu: Int, memory: ThreadMemory?, body: (() -> Void)?
+  ) {
+    self.priority = priority
+    self.affinity = Atomic(affinity)
+    place = Atomic(Place.runs(on: cpu))
+    self.memory = memory
+    self.body = body
+  }
+}
+
+/// The values of `ThreadRecord.place`.
+enum Place {
+  @inline(__always)
+  static func runs(on cpu: Int) -> UInt32 { UInt32(truncatingIfNeeded: cpu) }
+  @inline(__always)
+  static func waits(on cpu: Int) -> UInt32 { UInt32(truncatingIfNeeded: cpu) | 1 << 31 }
+  @inline(__always)
+  static func cpu(of place: UInt32) -> CPU { CPU(index: Int(place & 0xFFFF)) }
+}

@@ -1,0 +1,63 @@
+import Machine
+import PerCPU
+
+/// The memory of a thread: its stack, and at the top the record.
+struct ThreadMemory {
+  let start: UnsafeMutableRawPointer
+  let byteCount: Int
+
+  private static let recordSize = (MemoryLayout<ThreadRecord>.stride + 63) & ~63
+
+  /// Memory for a stack of `byteCount` bytes with the record, a multiple of 64.
+  static func allocate(byteCount: Int) -> ThreadMemory {
+    if byteCount == Thread.defaultStackSize,
+      let start = Scheduler.stacks.withCurrent({ $0.take() })
+    {
+      return ThreadMemory(start: start, byteCount: byteCount)
+    }
+    return ThreadMemory(
+      start: .allocate(byteCount: byteCount, alignment: 64), byteCount: byteCount)
+  }
+
+  /// Where the record is, which is not there yet; the stack is below.
+  var recordAddress: UnsafeMutableRawPointer { start + (byteCount - Self.recordSize) }
+
+  /// Gives back the memory of a thread that has ended. In threads and idle loops, with interrupts on.
+  static func free(_ thread: UnsafeMutablePointer<ThreadRecord>) {
+    guard let memory = thread.pointee.memory else { return }
+    thread.deinitialize(count: 1)
+    if memory.byteCount == Thread.defaultStackSize,
+      Scheduler.stacks.withCurrent({ $0.put(memory.start) })
+    {
+      return
+    }
+    memory.start.deallocate()
+  }
+}
+
+/// Stacks of the default size that a CPU keeps for the next threads.
+struct StackCache: ~Copyable {
+  private static let limit = 16
+
+  /// The first word of each says where the next one is.
+  private var first: UnsafeMutableRawPointer?
+  private var count = 0
+
+  @inline(__always)
+  mutating func take() -> UnsafeMutableRawPointer? {
+    guard let stack = first else { return nil }
+    first = stack.load(as: UnsafeMutableRawPointer?.self)
+    count -= 1
+    return stack
+  }
+
+  /// Keeps a stack; returns whether there was room for it.
+  @inline(__always)
+  mutating func put(_ stack: UnsafeMutableRawPointer) -> Bool {
+    if count == Self.limit { return false }
+    stack.storeBytes(of: first, as: UnsafeMutableRawPointer?.self)
+    first = stack
+    count += 1
+    return true
+  }
+}

@@ -1,0 +1,225 @@
+import Exploration
+import Interrupts
+import Machine
+import PerCPU
+
+@testable import Scheduler
+
+/// `Sources/Scheduler`: each thread runs to its end, on CPUs that it may use, and no CPU idles while
+/// a thread waits that may run there.
+enum SchedulerScenarios {
+  static var all: [Scenario] { [join, yield, wakeOrder, affinity, detach, pinned] }
+
+  /// Threads of one run.
+  private final class Run: @unchecked Sendable {
+    // One explorer's thread plays all CPUs.
+    let machine: Simulation
+    let cpuCount: Int
+    let unfinished = Atomic<Int>(0)
+    var log: [Int] = []
+
+    init(_ machine: Simulation, cpuCount: Int, threads: Int) {
+      self.machine = machine
+      self.cpuCount = cpuCount
+      unfinished.store(threads, ordering: .relaxed)
+      machine.startScheduler(cpuCount: cpuCount)
+    }
+
+    /// By each thread as the last thing; the last one ends the CPUs' loops.
+    func finish() {
+      if unfinished.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
+        for cpu in CPUSet.online { Processor.send(.wake, to: cpu.index) }
+      }
+    }
+
+    /// A CPU's life: CPU 0 starts with `body`.
+    func start(_ body: @escaping @Sendable () -> Void) {
+      for index in 0..<cpuCount {
+        machine.cpu { [unowned self] in
+          if index == 0 { body() }
+          Scheduler.runThreads { self.unfinished.load(ordering: .acquiring) == 0 }
+        }
+      }
+    }
+
+    func spawn(
+      on affinity: CPUSet? = nil, priority: Thread.Priority = .normal,
+      _ body: @escaping @Sendable () -> Void
+    ) -> Thread {
+      do {
+        return try Thread.spawn(
+          priority: priority, affinity: affinity, stackSize: 128 << 10, body)
+      } catch { fatalError("\(error)") }
+    }
+
+    func check(_ condition: Bool, _ message: @autoclosure () -> String) {
+      machine.check(condition, message())
+    }
+
+    func checkPlace() {
+      check(Thread.current.affinity.contains(.current), "a thread runs where it may not")
+    }
+  }
+
+  private static func set(_ cpus: Int...) -> CPUSet {
+    var set = CPUSet()
+    for cpu in cpus { set.insert(CPU(index: cpu)) }
+    return set
+  }
+
+  /// A thread starts two and joins them.
+  static let join = Scenario("Scheduler/join") { machine in
+    let run = Run(machine, cpuCount: 2, threads: 1)
+    machine.keep(run)
+    run.start {
+      run.spawn {
+        let first = run.spawn { run.log.append(1) }
+        let second = run.spawn { run.log.append(2) }
+        first.join()
+        run.check(run.log.contains(1), "a thread was joined before its end")
+        second.join()
+        run.check(run.log.count == 2, "a thread was joined before its end")
+        run.finish()
+      }.detach()
+    }
+    machine.atEnd { machine.check(run.log.sorted() == [1, 2], "threads ran: \(run.log)") }
+  }
+
+  /// Three threads yield on two CPUs.
+  static let yield = Scenario("Scheduler/yield") { machine in
+    let run = Run(machine, cpuCount: 2, threads: 3)
+    machine.keep(run)
+    run.start {
+      for index in 0..<3 {
+        run.spawn {
+          Thread.yield()
+          run.log.append(index)
+          run.finish()
+        }.detach()
+      }
+    }
+    machine.atEnd { machine.check(run.log.sorted() == [0, 1, 2], "threads ran: \(run.log)") }
+  }
+
+  /// One thread parks, another wakes it, at any time of either.
+  static let wakeOrder = Scenario("Scheduler/wake") { machine in
+    let run = Run(machine, cpuCount: 3, threads: 2)
+    machine.keep(run)
+    let box = Sleeper()
+    run.start {
+      run.spawn {
+        for turn in 0..<2 {
+          let own = Scheduler.currentRecord
+          Parking.prepare(own)
+          box.record.store(UInt64(UInt(bitPattern: own)), ordering: .releasing)
+          Parking.park()
+          run.log.append(turn)
+        }
+        run.finish()
+      }.detach()
+      run.spawn {
+        for _ in 0..<2 {
+          var found: UInt64 = 0
+          while found == 0 {
+            found = box.record.exchange(0, ordering: .acquiring)
+            if found == 0 { Thread.yield(); Processor.pause() }
+          }
+          if let record = UnsafeMutablePointer<ThreadRecord>(bitPattern: UInt(found)) {
+            Processor.withInterruptsDisabled { Parking.wake(record) }
+          }
+        }
+        run.finish()
+      }.detach()
+    }
+    machine.atEnd { machine.check(run.log == [0, 1], "wake-ups: \(run.log)") }
+  }
+
+  private final class Sleeper: Sendable {
+    let record = Atomic<UInt64>(0)
+  }
+
+  /// A thread's affinity changes while it waits, runs, or is being moved.
+  static let affinity = Scenario("Scheduler/affinity") { machine in
+    let run = Run(machine, cpuCount: 3, threads: 2)
+    machine.keep(run)
+    run.start {
+      let moved = run.spawn {
+        run.checkPlace()
+        Thread.yield()
+        run.log.append(0)
+      }
+      run.spawn {
+        try? moved.setAffinity(set(1, 2))
+        try? moved.setAffinity(set(2))
+        moved.join()
+        run.finish()
+      }.detach()
+      run.spawn {
+        try? Thread.current.setAffinity(set(0))
+        run.checkPlace()
+        run.check(CPU.current.index == 0, "a thread runs where it may not")
+        try? Thread.current.setAffinity(set(1))
+        run.check(CPU.current.index == 1, "a thread runs where it may not")
+        run.log.append(1)
+        run.finish()
+      }.detach()
+    }
+    machine.atEnd { machine.check(run.log.sorted() == [0, 1], "threads ran: \(run.log)") }
+  }
+
+  /// Detached threads end, and their memory is used again.
+  static let detach = Scenario("Scheduler/detach") { machine in
+    let run = Run(machine, cpuCount: 2, threads: 3)
+    machine.keep(run)
+    run.start {
+      for index in 0..<2 {
+        run.spawn {
+          run.log.append(index)
+          if index == 0 {
+            run.spawn {
+              run.log.append(2)
+              run.finish()
+            }.detach()
+          }
+          run.finish()
+        }.detach()
+      }
+    }
+    machine.atEnd { machine.check(run.log.sorted() == [0, 1, 2], "threads ran: \(run.log)") }
+  }
+
+  /// Long threads, some of them pinned: whoever can run does, at the same time. A thread ends when all
+  /// run, so that one that waits behind another while a CPU idles shows.
+  static let pinned = Scenario("Scheduler/no-cpu-idles") { machine in
+    let run = Run(machine, cpuCount: 3, threads: 3)
+    machine.keep(run)
+    let arrivals = Arrivals()
+    @Sendable func meet() {
+      arrivals.count.wrappingAdd(1, ordering: .acquiringAndReleasing)
+      while arrivals.count.load(ordering: .acquiring) < 3 { Processor.pause() }
+      run.finish()
+    }
+    run.start {
+      run.spawn(on: set(0, 1)) { meet() }.detach()
+      run.spawn(on: set(0)) { meet() }.detach()
+      run.spawn {
+        Thread.yield()
+        meet()
+      }.detach()
+    }
+  }
+
+  private final class Arrivals: Sendable {
+    let count = Atomic<Int>(0)
+  }
+}
+
+extension Simulation {
+  /// Makes the machine's scheduler anew, and all its CPUs online.
+  func startScheduler(cpuCount: Int) {
+    startSharedMachine(cpuCount: cpuCount)
+    let storage = Storage(byteCount: Scheduler.byteCount(for: cpuCount))
+    keep(storage)
+    Scheduler.initialize(in: storage.start, count: cpuCount)
+  }
+}
