@@ -47,7 +47,9 @@ public enum ConsoleDevice {
       if isLogApart {
         OutputChannel.serial.write(bytes)
       } else {
-        log.withLockAndInterruptsDisabled(inside: held.weakened.weakened.weakened) { _ in OutputChannel.serial.write(bytes) }
+        log.withLockAndInterruptsDisabled(inside: held.weakened.weakened.weakened) { _ in
+          OutputChannel.serial.write(bytes)
+        }
       }
     }
   }

@@ -8,7 +8,7 @@ import PerCPU
 /// `Sources/Scheduler`: each thread runs to its end, on CPUs that it may use, and no CPU idles while
 /// a thread waits that may run there.
 enum SchedulerScenarios {
-  static var all: [Scenario] { [join, yield, wakeOrder, affinity, detach, pinned] }
+  static var all: [Scenario] { [join, yield, wakeOrder, affinity, detach, noCPUIdles] }
 
   /// Threads of one run.
   private final class Run: @unchecked Sendable {
@@ -144,7 +144,6 @@ enum SchedulerScenarios {
     machine.keep(run)
     run.start {
       let moved = run.spawn {
-        run.checkPlace()
         Thread.yield()
         run.log.append(0)
       }
@@ -188,24 +187,27 @@ enum SchedulerScenarios {
     machine.atEnd { machine.check(run.log.sorted() == [0, 1, 2], "threads ran: \(run.log)") }
   }
 
-  /// Long threads, some of them pinned: whoever can run does, at the same time. A thread ends when all
-  /// run, so that one that waits behind another while a CPU idles shows.
-  static let pinned = Scenario("Scheduler/no-cpu-idles") { machine in
-    let run = Run(machine, cpuCount: 3, threads: 3)
+  /// As many long threads as CPUs, which end when all of them run, and one on CPU 0 only that yields to
+  /// them: one that waits while a CPU idles shows, for nobody gets on.
+  static let noCPUIdles = Scenario("Scheduler/no-cpu-idles") { machine in
+    let run = Run(machine, cpuCount: 3, threads: 4)
     machine.keep(run)
     let arrivals = Arrivals()
-    @Sendable func meet() {
-      arrivals.count.wrappingAdd(1, ordering: .acquiringAndReleasing)
-      while arrivals.count.load(ordering: .acquiring) < 3 { Processor.pause() }
-      run.finish()
-    }
     run.start {
-      run.spawn(on: set(0, 1)) { meet() }.detach()
-      run.spawn(on: set(0)) { meet() }.detach()
-      run.spawn {
-        Thread.yield()
-        meet()
+      run.spawn(on: set(0)) {
+        while arrivals.count.load(ordering: .acquiring) < 3 {
+          Thread.yield()
+          Processor.pause()
+        }
+        run.finish()
       }.detach()
+      for _ in 0..<3 {
+        run.spawn {
+          arrivals.count.wrappingAdd(1, ordering: .acquiringAndReleasing)
+          while arrivals.count.load(ordering: .acquiring) < 3 { Processor.pause() }
+          run.finish()
+        }.detach()
+      }
     }
   }
 
