@@ -64,7 +64,8 @@ let package = Package(
       name: "Interrupts", dependencies: ["Console", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
-      name: "Heap", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine", "CMachine"],
+      name: "Heap",
+      dependencies: ["PhysicalMemory", "Boot", "Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "VirtualMemory", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine"],

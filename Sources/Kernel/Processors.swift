@@ -3,6 +3,7 @@ import ACPI
 import Boot
 import CMachine
 import Console
+import Heap
 import Interrupts
 import Machine
 import PerCPU
@@ -78,6 +79,7 @@ struct Processors {
     var storage = Self.zeroedPages(
       byteCount: CrossCall.byteCount(for: count) + CPUWork.byteCount(for: count)
         + StopState.byteCount(for: count) + FrameAllocator.cacheByteCount(for: count)
+        + Heap.byteCount(for: count)
         + ConsoleDevice.bufferByteCount(for: count))
     CrossCall.initialize(in: storage, count: count)
     storage += CrossCall.byteCount(for: count)
@@ -87,6 +89,11 @@ struct Processors {
     storage += StopState.byteCount(for: count)
     FrameAllocator.shared.enableCaches(in: storage, count: count)
     storage += FrameAllocator.cacheByteCount(for: count)
+    // A global that cannot be moved has one address.
+    withUnsafePointer(to: FrameAllocator.shared) {
+      Heap.shared.initialize(on: $0, in: storage, count: count)
+    }
+    storage += Heap.byteCount(for: count)
     ConsoleDevice.enableBuffers(in: storage, count: count)
 
     guard let block = Self.makeBlock(at: blocks, index: 0) else {

@@ -168,7 +168,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
     }
     cache.pointee.claim()
     let frame = cache.pointee.pop(order: order)
-    if let frame { table[frame] = .allocated(order: order) }
+    if let frame { records[frame] = .allocated(order: order) }
     cache.pointee.release()
     Processor.enablePreemption()
     return frame
@@ -199,7 +199,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
     {
       cache.pointee.claim()
       // Compared and changed in one step: of two CPUs that free the same frame one is refused.
-      let isFreed = table.record(frame).pointee.compareExchange(
+      let isFreed = records.record(frame).pointee.compareExchange(
         expected: FrameRecord.allocated(order: order).rawValue,
         desired: FrameRecord(.cached, order: order).rawValue, ordering: .relaxed
       ).exchanged
@@ -224,6 +224,12 @@ public struct FrameAllocator: ~Copyable, Sendable {
     FrameTable(
       address: UInt(tableAddress.load(ordering: .relaxed)),
       frameCount: recordCount)
+  }
+
+  /// The same for frames that are known to have a record: one load less.
+  @inline(__always)
+  var records: FrameTable {
+    FrameTable(address: UInt(tableAddress.load(ordering: .relaxed)), frameCount: .max)
   }
 
   /// How many frames have a record.
