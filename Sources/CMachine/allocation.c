@@ -24,9 +24,10 @@ int apus_posix_memalign(void **result, size_t alignment, size_t byte_count) {
   return 0;
 }
 
-void free(void *pointer) { apus_heap_free(pointer); }
+// One jump each: without it every call would build a frame first.
+__attribute__((naked)) void free(void *pointer) { __asm__("jmp apus_heap_free"); }
 
-void *malloc(size_t byte_count) { return apus_heap_allocate_block(byte_count); }
+__attribute__((naked)) void *malloc(size_t byte_count) { __asm__("jmp apus_heap_allocate_block"); }
 
 void *calloc(size_t count, size_t size) {
   size_t byte_count;

@@ -3,17 +3,20 @@ import Machine
 import PerCPU
 import PhysicalMemory
 
-/// The rare paths of the heap: batches, whole pages, and what is done when memory runs short.
+/// The rare paths of the heap: batches, whole pages, and what is done when memory runs short. Those
+/// that the hot paths end in are static: a method's `self` would have to be kept in a register there.
 extension Heap {
   /// Takes a block when the magazine in use has none: from the spare one, from the pages, or from a
   /// new page.
   @inline(never)
-  func refillAndTake(_ sizeClass: SizeClass) -> UnsafeMutableRawPointer? {
-    if let block = refillAndTakeOnce(sizeClass) { return block }
-    guard frames != nil else { return nil }
+  static func refillAndTake(
+    _ heap: borrowing Heap, _ sizeClass: SizeClass
+  ) -> UnsafeMutableRawPointer? {
+    if let block = heap.refillAndTakeOnce(sizeClass) { return block }
+    guard heap.frames != nil else { return nil }
     // What other sizes have may make a page free.
-    reclaim()
-    return refillAndTakeOnce(sizeClass)
+    heap.reclaim()
+    return heap.refillAndTakeOnce(sizeClass)
   }
 
   private func refillAndTakeOnce(_ sizeClass: SizeClass) -> UnsafeMutableRawPointer? {
@@ -73,14 +76,19 @@ extension Heap {
   }
 
   /// Empties a magazine that has a block too many: it becomes the spare one, and what was that goes
-  /// back to its pages.
+  /// back to its pages. Enables preemption at the end.
   @inline(never)
-  func makeRoom(_ sizeClass: SizeClass, _ cache: UnsafeMutablePointer<HeapCache>) {
-    if cache.pointee.isWanted.load(ordering: .relaxed) != 0 { return giveBackAll(cache) }
-    let magazine = cache.magazine(sizeClass)
-    let spare = cache.spare(sizeClass)
-    swap(&magazine.pointee, &spare.pointee)
-    giveBack(sizeClass, &magazine.pointee)
+  static func makeRoom(
+    _ heap: borrowing Heap, _ sizeClass: SizeClass, _ cache: UnsafeMutablePointer<HeapCache>
+  ) {
+    if cache.pointee.isWanted.load(ordering: .relaxed) != 0 {
+      heap.giveBackAll(cache)
+    } else {
+      let magazine = cache.magazine(sizeClass)
+      swap(&magazine.pointee, &cache.spare(sizeClass).pointee)
+      heap.giveBack(sizeClass, &magazine.pointee)
+    }
+    Processor.enablePreemption()
   }
 
   /// Puts a magazine's blocks into their pages, and frees the pages that this makes empty.
@@ -152,27 +160,50 @@ extension Heap {
 
   /// Takes a block whose alignment is more than 16.
   @inline(never)
-  func allocateAligned(byteCount: Int, alignment: Int) -> UnsafeMutableRawPointer? {
+  static func allocateAligned(
+    _ heap: borrowing Heap, byteCount: Int, alignment: Int
+  ) -> UnsafeMutableRawPointer? {
     guard byteCount >= 0 else { return nil }
     // Blocks of a power of two are aligned to their own size.
     let size = Swift.max(byteCount, alignment).roundedUpToPowerOfTwo
     guard size > 0 else { return nil }
     return size <= SizeClass.largestSize
-      ? allocateOrNil(byteCount: size)
-      : allocatePages(byteCount: Swift.max(byteCount, 1), alignment: alignment)
+      ? heap.allocateOrNil(byteCount: size)
+      : allocatePages(heap, byteCount: Swift.max(byteCount, 1), alignment: alignment)
   }
 
-  /// Takes whole frames in a row.
+  /// The record of a block that is one frame.
+  @inline(__always)
+  private static var oneFrame: FrameRecord { FrameRecord(.run, order: 0, value: 1) }
+
+  /// Takes whole frames in a row. One frame from the CPU's cache is some 40 instructions.
   @inline(never)
-  func allocatePages(byteCount: Int, alignment: Int) -> UnsafeMutableRawPointer? {
+  static func allocatePages(
+    _ heap: borrowing Heap, byteCount: Int, alignment: Int
+  ) -> UnsafeMutableRawPointer? {
+    #if !CHECKED
+    // Checked builds let allocations fail: the long way has all of those.
+    if byteCount &- 1 < 4096 && byteCount > 0 && alignment <= 4096, let frames = heap.frames,
+      let frame = frames.pointee.takeFromCache(order: 0, as: oneFrame)
+    {
+      return PhysicalMemoryWindow.pointer(to: UInt64(truncatingIfNeeded: frame) &<< 12)
+    }
+    #endif
+    return allocateRun(heap, byteCount: byteCount, alignment: alignment)
+  }
+
+  @inline(never)
+  private static func allocateRun(
+    _ heap: borrowing Heap, byteCount: Int, alignment: Int
+  ) -> UnsafeMutableRawPointer? {
     let (rounded, overflow) = byteCount.addingReportingOverflow(4095)
     let count = rounded &>> 12
-    guard !overflow, byteCount > 0, count <= Int(FrameRecord.largestValue), let frames else {
-      return nil
-    }
+    guard !overflow, byteCount > 0, count <= Int(FrameRecord.largestValue),
+      let frames = heap.frames
+    else { return nil }
     guard
       let start = (try? frames.pointee.allocate(count: count, alignment: UInt64(alignment)))
-        ?? reclaimAndAllocate(count: count, alignment: UInt64(alignment), frames)
+        ?? heap.reclaimAndAllocate(count: count, alignment: UInt64(alignment), frames)
     else { return nil }
     frames.pointee.setUse(.run, value: UInt32(truncatingIfNeeded: count), of: start)
     return PhysicalMemoryWindow.pointer(to: start.rawValue)
@@ -190,10 +221,21 @@ extension Heap {
 
   /// Frees what is in no page of small blocks.
   @inline(never)
-  func freePages(_ pointer: UnsafeMutableRawPointer) {
+  static func freePages(_ heap: borrowing Heap, _ pointer: UnsafeMutableRawPointer?) {
+    guard let pointer else { return }
     let address = PhysicalAddress(PhysicalMemoryWindow.address(of: pointer))
-    guard let frames, let record = frames.pointee.record(of: address), record.isUse(.run),
-      address.isPageAligned
+    if let frames = heap.frames,
+      frames.pointee.giveToCache(address, order: 0, expecting: oneFrame)
+    {
+      return
+    }
+    freeRun(heap, address)
+  }
+
+  @inline(never)
+  private static func freeRun(_ heap: borrowing Heap, _ address: PhysicalAddress) {
+    guard let frames = heap.frames, let record = frames.pointee.record(of: address),
+      record.isUse(.run), address.isPageAligned
     else {
       #if CHECKED
       MemoryMisuse.stop("memory is freed that the heap did not give", at: address.rawValue)

@@ -28,6 +28,9 @@ public struct Heap: ~Copyable, Sendable {
   let caches = CPULocal<HeapCache>()
   private let classesAddress = Atomic<UInt64>(0)
   private let allocatorAddress = Atomic<UInt64>(0)
+  // The allocator's records, here once more: the way of every free is shorter by a load.
+  private let recordsAddress = Atomic<UInt64>(0)
+  private let recordCount = Atomic<UInt64>(0)
   /// How many CPUs have magazines.
   let cacheCount = Atomic<Int>(0)
 
@@ -74,6 +77,8 @@ public struct Heap: ~Copyable, Sendable {
     classesAddress.store(UInt64(UInt(bitPattern: storage)), ordering: .relaxed)
     allocatorAddress.store(UInt64(UInt(bitPattern: frames)), ordering: .relaxed)
     cacheCount.store(count, ordering: .relaxed)
+    recordsAddress.store(UInt64(frames.pointee.recordsAddress), ordering: .relaxed)
+    recordCount.store(UInt64(frames.pointee.frameLimit), ordering: .relaxed)
     caches.initialize(in: storage + Slabs.stride * SizeClass.count, count: count) { _ in
       HeapCache()
     }
@@ -111,7 +116,7 @@ public struct Heap: ~Copyable, Sendable {
   @inline(__always)
   public func allocateOrNil(byteCount: Int, alignment: Int) -> UnsafeMutableRawPointer? {
     guard alignment <= 16 else {
-      return allocateAligned(byteCount: byteCount, alignment: alignment)
+      return Self.allocateAligned(self, byteCount: byteCount, alignment: alignment)
     }
     return allocateOrNil(byteCount: byteCount)
   }
@@ -120,7 +125,7 @@ public struct Heap: ~Copyable, Sendable {
   @inline(__always)
   public func allocateOrNil(byteCount: Int) -> UnsafeMutableRawPointer? {
     guard UInt(bitPattern: byteCount) <= UInt(bitPattern: SizeClass.largestSize) else {
-      return allocatePages(byteCount: byteCount, alignment: 16)
+      return Self.allocatePages(self, byteCount: byteCount, alignment: 16)
     }
     let sizeClass = SizeClass(holding: byteCount)
     Processor.disablePreemption()
@@ -137,7 +142,7 @@ public struct Heap: ~Copyable, Sendable {
       }
     }
     Processor.enablePreemption()
-    return refillAndTake(sizeClass)
+    return Self.refillAndTake(self, sizeClass)
   }
 
   // MARK: Freeing
@@ -145,24 +150,30 @@ public struct Heap: ~Copyable, Sendable {
   /// Gives a block back. To a magazine it is some 25 instructions. A pointer that is no block's is a
   /// fatal error; a block that is free already is one in checked builds.
   @inline(__always)
-  public func free(_ pointer: UnsafeMutableRawPointer) {
-    let address = PhysicalMemoryWindow.address(of: pointer)
-    guard let frames, let record = frames.pointee.record(of: PhysicalAddress(address)),
-      record.isUse(.slab)
-    else { return freePages(pointer) }
+  public func free(_ pointer: UnsafeMutableRawPointer?) {
+    // A null pointer needs no test here: frame 0 is no page of the heap.
+    let frame = PhysicalMemoryWindow.address(of: pointer) &>> 12
+    guard frame < recordCount.load(ordering: .relaxed) else { return Self.freePages(self, pointer) }
+    let records = UnsafePointer<Atomic<UInt32>>(
+      bitPattern: UInt(recordsAddress.load(ordering: .relaxed))
+    ).unsafelyUnwrapped
+    let record = records[Int(truncatingIfNeeded: frame)].load(ordering: .relaxed)
+    guard UInt8(truncatingIfNeeded: record) == FrameUse.slab.lowByte else {
+      return Self.freePages(self, pointer)
+    }
+    let sizeClass = SlabList.Page.sizeClass(ofRecord: record)
     #if CHECKED
-    mark(pointer, SlabList.Page(record.value).sizeClass)
+    mark(pointer.unsafelyUnwrapped, sizeClass)
     #endif
     Processor.disablePreemption()
-    if let cache = caches.currentIfInitialized {
-      let magazine = cache.magazine(SlabList.Page(record.value).sizeClass)
-      pointer.storeBytes(of: magazine.pointee.head, as: UInt.self)
-      magazine.pointee.head = UInt(bitPattern: pointer)
-      magazine.pointee.room &-= 1
-      if magazine.pointee.room < 0 {
-        makeRoom(SlabList.Page(record.value).sizeClass, cache)
-      }
-    }
+    // There are magazines, or there would be no such page.
+    let cache = caches.currentIfInitialized.unsafelyUnwrapped
+    let magazine = cache.magazine(sizeClass)
+    // Not null, for the same reason.
+    pointer.unsafelyUnwrapped.storeBytes(of: magazine.pointee.head, as: UInt.self)
+    magazine.pointee.head = UInt(bitPattern: pointer)
+    magazine.pointee.room &-= 1
+    if magazine.pointee.room < 0 { return Self.makeRoom(self, sizeClass, cache) }
     Processor.enablePreemption()
   }
 

@@ -34,14 +34,14 @@ struct HeapCache: ~Copyable {
     }
   }
 
-  static let sparesOffset = MemoryLayout<Magazines>.stride
+  static var sparesOffset: Int { MemoryLayout<Magazines>.stride }
 }
 
 extension UnsafeMutablePointer<HeapCache> {
   /// The magazine of a size in use.
   @inline(__always)
   func magazine(_ sizeClass: SizeClass) -> UnsafeMutablePointer<Magazine> {
-    (UnsafeMutableRawPointer(self) + sizeClass.index &* MemoryLayout<Magazine>.stride)
+    (UnsafeMutableRawPointer(self) + sizeClass.offset)
       .assumingMemoryBound(to: Magazine.self)
   }
 
@@ -49,7 +49,7 @@ extension UnsafeMutablePointer<HeapCache> {
   @inline(__always)
   func spare(_ sizeClass: SizeClass) -> UnsafeMutablePointer<Magazine> {
     (UnsafeMutableRawPointer(self) + HeapCache.sparesOffset
-      + sizeClass.index &* MemoryLayout<Magazine>.stride)
+      + sizeClass.offset)
       .assumingMemoryBound(to: Magazine.self)
   }
 }

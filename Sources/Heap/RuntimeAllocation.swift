@@ -28,7 +28,7 @@ public func allocateBlock(_ byteCount: UInt64) -> UnsafeMutableRawPointer? {
 /// `free`.
 @c(apus_heap_free)
 public func deallocate(_ pointer: UnsafeMutableRawPointer?) {
-  if let pointer { Heap.shared.free(pointer) }
+  Heap.shared.free(pointer)
 }
 
 /// `malloc_usable_size`.

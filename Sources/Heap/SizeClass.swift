@@ -4,7 +4,8 @@ import CMachine
 /// from 32 on. All are multiples of 16, which every block is aligned to; a power of two is aligned
 /// to itself.
 struct SizeClass: Equatable {
-  let index: Int
+  /// 16 times the index: where the magazine of the class is.
+  let offset: Int
 
   /// The largest block that is not whole pages.
   static let largestSize = Int(APUS_LARGEST_BLOCK)
@@ -13,11 +14,19 @@ struct SizeClass: Equatable {
   /// The smallest class that holds `size` bytes (0...2048). One load from a table.
   @inline(__always)
   init(holding size: Int) {
-    index = Int(truncatingIfNeeded: apus_size_class(UInt64(truncatingIfNeeded: size)))
+    offset = Int(truncatingIfNeeded: apus_size_class_offset(UInt64(truncatingIfNeeded: size)))
   }
 
   @inline(__always)
-  init(index: Int) { self.index = index }
+  init(index: Int) { offset = index &* 16 }
+
+  /// From an offset.
+  @inline(__always)
+  init(offset: Int) { self.offset = offset }
+
+  /// From 0 on.
+  @inline(__always)
+  var index: Int { offset &>> 4 }
 
   /// Bytes in a block.
   @inline(__always)

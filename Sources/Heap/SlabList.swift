@@ -10,10 +10,7 @@ import PhysicalMemory
 /// of the page before and behind in the list. With the lock of the size.
 struct SlabList {
   private let sizeClass: SizeClass
-  private let size: Int
   private let blocksPerPage: Int
-  /// 2^20 / size, rounded up: exact for the offsets in a page.
-  private let inverse: Int
   /// Frame number of the first page with free blocks; 0 when there is none.
   private var first: UInt32 = 0
   /// Pages in the list whose blocks are all free.
@@ -24,9 +21,7 @@ struct SlabList {
 
   init(_ sizeClass: SizeClass) {
     self.sizeClass = sizeClass
-    size = sizeClass.size
     blocksPerPage = sizeClass.blocksPerPage
-    inverse = (1 << 20 + size - 1) / size
   }
 
   /// What is in a free block; the first word is used differently in magazines.
@@ -34,15 +29,18 @@ struct SlabList {
     /// In the first free block of a page: its neighbours in the list of pages.
     var previousPage: UInt32
     var nextPage: UInt32
-    /// The next free block of the page.
-    var nextIndex: UInt16
-    private var unused: UInt16 = 0
-    #if CHECKED
-    var mark: UInt32
-    #endif
+    /// The next free block of the page, in units of 16 bytes from its beginning.
+    var nextFree: UInt16
+
+    init(previousPage: UInt32, nextPage: UInt32) {
+      self.previousPage = previousPage
+      self.nextPage = nextPage
+      nextFree = 0
+    }
   }
 
-  /// What the record of a page says: its size, and its free blocks that are in no magazine.
+  /// What the record of a page says: its size, and its free blocks that are in no magazine; the first
+  /// by its distance from the beginning in units of 16 bytes.
   struct Page {
     var sizeClass: SizeClass
     var freeCount: Int
@@ -60,6 +58,12 @@ struct SlabList {
       sizeClass = SizeClass(index: Int(truncatingIfNeeded: value & 31))
       freeCount = Int(truncatingIfNeeded: value &>> 5 & 511)
       firstFree = Int(truncatingIfNeeded: value &>> 14)
+    }
+
+    /// The class alone, from the record itself.
+    @inline(__always)
+    static func sizeClass(ofRecord record: UInt32) -> SizeClass {
+      SizeClass(offset: Int(truncatingIfNeeded: record &>> 4 & 31 &<< 4))
     }
 
     @inline(__always)
@@ -81,7 +85,7 @@ struct SlabList {
       let count = Swift.min(page.freeCount, missing)
       for _ in 0..<count {
         let block = block(page.firstFree, of: number)
-        page.firstFree = Int(block.pointee.nextIndex)
+        page.firstFree = Int(block.pointee.nextFree)
         UnsafeMutableRawPointer(block).storeBytes(of: magazine.head, as: UInt.self)
         magazine.head = UInt(bitPattern: block)
       }
@@ -105,25 +109,30 @@ struct SlabList {
   ) -> UInt {
     var list = list
     var empties: UInt = 0
-    while let pointer = UnsafeMutableRawPointer(bitPattern: list) {
-      list = pointer.load(as: UInt.self)
-      let address = PhysicalMemoryWindow.address(of: pointer)
-      let number = Int(truncatingIfNeeded: address &>> 12)
+    while list != 0 {
+      // All that follow and are of the same page go back together.
+      let start = PhysicalMemoryWindow.address(of: Self.pointer(list)) & ~4095
+      let number = Int(truncatingIfNeeded: start &>> 12)
       var page = Page(frames.pointee.heldValue(number))
-      let block = pointer.assumingMemoryBound(to: FreeBlock.self)
+      let links: FreeBlock
       if page.freeCount == 0 {
+        links = FreeBlock(previousPage: 0, nextPage: first)
         if first != 0 { setPrevious(UInt32(truncatingIfNeeded: number), of: first, frames) }
-        block.pointee.previousPage = 0
-        block.pointee.nextPage = first
         first = UInt32(truncatingIfNeeded: number)
       } else {
-        let head = self.block(page.firstFree, of: number).pointee
-        block.pointee.previousPage = head.previousPage
-        block.pointee.nextPage = head.nextPage
+        links = block(page.firstFree, of: number).pointee
       }
-      block.pointee.nextIndex = UInt16(truncatingIfNeeded: page.firstFree)
-      page.firstFree = index(of: Int(truncatingIfNeeded: address & 4095))
-      page.freeCount &+= 1
+      while list != 0 {
+        let pointer = Self.pointer(list)
+        let offset = PhysicalMemoryWindow.address(of: pointer) &- start
+        guard offset < 4096 else { break }
+        list = pointer.load(as: UInt.self)
+        pointer.assumingMemoryBound(to: FreeBlock.self).pointee.nextFree =
+          UInt16(truncatingIfNeeded: page.firstFree)
+        page.firstFree = Int(truncatingIfNeeded: offset &>> 4)
+        page.freeCount &+= 1
+      }
+      setLinks(previous: links.previousPage, next: links.nextPage, of: number, page)
       frames.pointee.setHeldValue(page.value, number)
       if page.freeCount == blocksPerPage {
         emptyCount &+= 1
@@ -134,6 +143,12 @@ struct SlabList {
       }
     }
     return empties
+  }
+
+  @inline(__always)
+  private static func pointer(_ address: UInt) -> UnsafeMutableRawPointer {
+    // The callers have seen that it is not 0.
+    UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
   }
 
   /// Takes all empty pages out; returns the list of them.
@@ -186,15 +201,10 @@ struct SlabList {
   }
 
   @inline(__always)
-  private func block(_ index: Int, of number: Int) -> UnsafeMutablePointer<FreeBlock> {
-    let address = UInt64(truncatingIfNeeded: number &<< 12 &+ index &* size)
+  private func block(_ place: Int, of number: Int) -> UnsafeMutablePointer<FreeBlock> {
+    let address = UInt64(truncatingIfNeeded: number &<< 12 &+ place &<< 4)
     // A page of the heap is in the window, and not at address 0.
     return PhysicalMemoryWindow.pointer(to: address).unsafelyUnwrapped
       .assumingMemoryBound(to: FreeBlock.self)
   }
-
-  /// Which block of its page begins at an offset: a division by a number that is not known when
-  /// this is compiled, by way of its inverse.
-  @inline(__always)
-  private func index(of offset: Int) -> Int { offset &* inverse &>> 20 }
 }

@@ -158,9 +158,9 @@ public struct FrameAllocator: ~Copyable, Sendable {
     return PhysicalAddress(UInt64(truncatingIfNeeded: frame) &* Self.frameSize)
   }
 
-  /// Takes a block out of the CPU's cache; `nil` if the cache has none.
+  /// Takes a block out of the CPU's cache, and gives it a record; `nil` if the cache has none.
   @inline(__always)
-  func takeFromCache(order: Int) -> Int? {
+  package func takeFromCache(order: Int, as record: FrameRecord? = nil) -> Int? {
     Processor.disablePreemption()
     guard let cache = caches.currentIfInitialized else {
       Processor.enablePreemption()
@@ -168,7 +168,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
     }
     cache.pointee.claim()
     let frame = cache.pointee.pop(order: order)
-    if let frame { records[frame] = .allocated(order: order) }
+    if let frame { records[frame] = record ?? .allocated(order: order) }
     cache.pointee.release()
     Processor.enablePreemption()
     return frame
@@ -191,6 +191,16 @@ public struct FrameAllocator: ~Copyable, Sendable {
   /// Gives a block of 2^`order` frames back, or frames that are no such block the long way.
   @inline(__always)
   func free(_ address: PhysicalAddress, order: Int) {
+    if !giveToCache(address, order: order, expecting: .allocated(order: order)) {
+      freeSlowly(address, count: 1 &<< order)
+    }
+  }
+
+  /// Gives a block to the CPU's cache if its record is as expected.
+  @inline(__always)
+  package func giveToCache(
+    _ address: PhysicalAddress, order: Int, expecting record: FrameRecord
+  ) -> Bool {
     // Rotated, so that what is not a multiple of the frame size is beyond all frames.
     let frame = Int(bitPattern: UInt(address.rawValue &>> 12 | address.rawValue &<< 52))
     Processor.disablePreemption()
@@ -200,7 +210,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
       cache.pointee.claim()
       // Compared and changed in one step: of two CPUs that free the same frame one is refused.
       let isFreed = records.record(frame).pointee.compareExchange(
-        expected: FrameRecord.allocated(order: order).rawValue,
+        expected: record.rawValue,
         desired: FrameRecord(.cached, order: order).rawValue, ordering: .relaxed
       ).exchanged
       if isFreed {
@@ -209,12 +219,12 @@ public struct FrameAllocator: ~Copyable, Sendable {
         }
         cache.pointee.release()
         Processor.enablePreemption()
-        return
+        return true
       }
       cache.pointee.release()
     }
     Processor.enablePreemption()
-    freeSlowly(address, count: 1 &<< order)
+    return false
   }
 
   // MARK: Records
