@@ -25,11 +25,19 @@ extension FrameAllocator {
     return found ?? withEveryCacheEmpty { $0.take(order: order) }
   }
 
-  /// Makes room in a full stack of the CPU's cache, which is claimed, for one more block.
+  /// Makes room in a full stack of the CPU's cache, which is claimed, for one more block; releases
+  /// the claim and enables preemption. Returns true. Static, because a method's `self` would cost the
+  /// hot path a register to save.
   @inline(never)
-  func drainAndPush(_ frame: Int, order: Int, _ cache: UnsafeMutablePointer<FrameCache>) {
-    withBuddies { cache.pointee.drainHalf(order: order, to: &$0) }
+  static func drainAndPush(
+    _ allocator: borrowing FrameAllocator, _ frame: Int, order: Int,
+    _ cache: UnsafeMutablePointer<FrameCache>
+  ) -> Bool {
+    allocator.withBuddies { cache.pointee.drainHalf(order: order, to: &$0) }
     _ = cache.pointee.push(frame, order: order)
+    cache.pointee.release()
+    Processor.enablePreemption()
+    return true
   }
 
   /// Takes everything back from all caches, and runs `body` while no CPU can put anything in one.

@@ -158,15 +158,15 @@ public struct FrameAllocator: ~Copyable, Sendable {
     return PhysicalAddress(UInt64(truncatingIfNeeded: frame) &* Self.frameSize)
   }
 
-  /// Takes a block out of the CPU's cache, and gives it a record; `nil` if the cache has none.
+  /// Takes a block out of the CPU's cache, and gives it a record; `nil` if the cache has none, or
+  /// another CPU is just taking all out of it. No calls: the compiler need not save registers.
   @inline(__always)
   package func takeFromCache(order: Int, as record: FrameRecord? = nil) -> Int? {
     Processor.disablePreemption()
-    guard let cache = caches.currentIfInitialized else {
+    guard let cache = caches.currentIfInitialized, cache.pointee.claimIfFree() else {
       Processor.enablePreemption()
       return nil
     }
-    cache.pointee.claim()
     let frame = cache.pointee.pop(order: order)
     if let frame { records[frame] = record ?? .allocated(order: order) }
     cache.pointee.release()
@@ -196,7 +196,8 @@ public struct FrameAllocator: ~Copyable, Sendable {
     }
   }
 
-  /// Gives a block to the CPU's cache if its record is as expected.
+  /// Gives a block to the CPU's cache if its record is as expected, and no other CPU is just taking
+  /// all out of the cache; returns whether it did.
   @inline(__always)
   package func giveToCache(
     _ address: PhysicalAddress, order: Int, expecting record: FrameRecord
@@ -204,27 +205,23 @@ public struct FrameAllocator: ~Copyable, Sendable {
     // Rotated, so that what is not a multiple of the frame size is beyond all frames.
     let frame = Int(bitPattern: UInt(address.rawValue &>> 12 | address.rawValue &<< 52))
     Processor.disablePreemption()
-    if let cache = caches.currentIfInitialized,
-      UInt(bitPattern: frame) < UInt(bitPattern: recordCount)
-    {
-      cache.pointee.claim()
-      // Compared and changed in one step: of two CPUs that free the same frame one is refused.
-      let isFreed = records.record(frame).pointee.compareExchange(
-        expected: record.rawValue,
-        desired: FrameRecord(.cached, order: order).rawValue, ordering: .relaxed
-      ).exchanged
-      if isFreed {
-        if !cache.pointee.push(frame, order: order) {
-          drainAndPush(frame, order: order, cache)
-        }
-        cache.pointee.release()
-        Processor.enablePreemption()
-        return true
-      }
-      cache.pointee.release()
+    guard let cache = caches.currentIfInitialized,
+      UInt(bitPattern: frame) < UInt(bitPattern: recordCount), cache.pointee.claimIfFree()
+    else {
+      Processor.enablePreemption()
+      return false
     }
+    // Compared and changed in one step: of two CPUs that free the same frame one is refused.
+    let isFreed = records.record(frame).pointee.compareExchange(
+      expected: record.rawValue, desired: FrameRecord(.cached, order: order).rawValue,
+      ordering: .relaxed
+    ).exchanged
+    if isFreed, !cache.pointee.push(frame, order: order) {
+      return Self.drainAndPush(self, frame, order: order, cache)
+    }
+    cache.pointee.release()
     Processor.enablePreemption()
-    return false
+    return isFreed
   }
 
   // MARK: Records
