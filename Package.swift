@@ -61,7 +61,7 @@ let package = Package(
       ],
       swiftSettings: kernel),
     .target(
-      name: "Interrupts", dependencies: ["Console", "PerCPU", "Machine", "CMachine"],
+      name: "Interrupts", dependencies: ["Console", "Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "Heap",
@@ -75,7 +75,8 @@ let package = Package(
       dependencies: ["Locking", "PerCPU", "Machine", "CMachine", "Boot"], swiftSettings: kernel),
     .target(
       name: "Console", dependencies: ["Locking", "PerCPU", "Machine"], swiftSettings: kernel),
-    .target(name: "Locking", dependencies: ["Machine"], swiftSettings: kernel),
+    .target(
+      name: "Locking", dependencies: ["PerCPU", "Machine", "CMachine"], swiftSettings: kernel),
     .target(name: "PerCPU", dependencies: ["Machine"], swiftSettings: kernel),
     .target(name: "Machine", dependencies: ["CMachine"], swiftSettings: kernel),
     .target(
@@ -160,7 +161,7 @@ let package = Package(
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "VirtualMachinesTests",
-      dependencies: ["VirtualMachines", "ApusCommand", "PerCPU", "TestSupport"],
+      dependencies: ["VirtualMachines", "ApusCommand", "ELF", "PerCPU", "TestSupport"],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "ELFTests", dependencies: ["ELF", "TestSupport"], swiftSettings: warningsAsErrors),

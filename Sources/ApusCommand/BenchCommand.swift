@@ -56,6 +56,13 @@ struct BenchCommand: ParsableCommand {
     completion: .file())
   var compare: String?
 
+  @Option(
+    help: .init(
+      """
+      The file of figures that may not rise; by default Benchmarks/thresholds.json of the kernel.
+      """, valueName: "file"), completion: .file())
+  var thresholds: String?
+
   @Flag(help: "Take the figures as the new thresholds.")
   var setThresholds = false
 
@@ -79,8 +86,10 @@ struct BenchCommand: ParsableCommand {
   }
 
   mutating func validate() throws {
-    for (flag, file) in [("--json", json), ("--output", output), ("--compare", compare)]
-    where file?.isEmpty == true {
+    let files = [
+      ("--json", json), ("--output", output), ("--compare", compare), ("--thresholds", thresholds),
+    ]
+    for (flag, file) in files where file?.isEmpty == true {
       throw ValidationError("\(flag): give a file")
     }
     do throws(BenchmarkCatalog.UnknownName) {
@@ -100,10 +109,18 @@ struct BenchCommand: ParsableCommand {
     let signals = try SignalReceiver()
     defer { signals.stop() }
     let kernel = try KernelLocation()
-    let path = "\(kernel.root)/Benchmarks/thresholds.json"
+    guard FileManager.default.fileExists(atPath: "\(kernel.root)/Benchmarks/Package.swift") else {
+      throw CommandFailure(
+        "the kernel in \(kernel.root) has no benchmarks; set APUS_HOME to a clone of Apus")
+    }
+    let path = self.thresholds ?? "\(kernel.root)/Benchmarks/thresholds.json"
     // What can be wrong is found before the minute that measuring takes.
     let former = try compare.map { try BenchmarkReport(contentsOf: $0) }
-    var thresholds = try BenchmarkThresholds(contentsOf: path)
+    let isNew = setThresholds && !FileManager.default.fileExists(atPath: path)
+    var thresholds = isNew ? BenchmarkThresholds([:]) : try BenchmarkThresholds(contentsOf: path)
+    for file in [json, output].compactMap({ $0 }) where file != Self.standardOutput {
+      try Self.requireWritable(file)
+    }
     let counter = try QEMUPlugin.instructionCounter.path()
     let recorder = try QEMUPlugin.conflictTrace.path()
     guard QEMUCommandLine.version() != nil else {
@@ -120,6 +137,12 @@ struct BenchCommand: ParsableCommand {
     var report = BenchmarkReport(facts: .init(root: kernel.root))
     try measure(benchmarks, by: runner, into: &report)
     try write(report, comparedTo: former)
+    if let former, let difference = report.facts.difference(from: former.facts) {
+      StandardError.note("what is compared was measured with another \(difference)")
+    }
+    if BenchmarkReport.Facts.isChecked {
+      StandardError.note("the kernel was measured with its checks, as APUS_CHECKED asks for")
+    }
     if setThresholds {
       thresholds.adopt(report.results)
       return try thresholds.write(to: path)
@@ -168,8 +191,25 @@ struct BenchCommand: ParsableCommand {
 
   private func write(_ text: String, to path: String) throws {
     do { try Data(text.utf8).write(to: URL(fileURLWithPath: path)) } catch {
-      throw CommandFailure("cannot write \(path); give a file in a directory that exists")
+      throw Self.unwritable(path)
     }
+  }
+
+  private static func requireWritable(_ path: String) throws {
+    let files = FileManager.default
+    let place =
+      files.fileExists(atPath: path)
+      ? path : URL(fileURLWithPath: path).deletingLastPathComponent().path
+    var isDirectory: ObjCBool = false
+    if !files.isWritableFile(atPath: place)
+      || (files.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue)
+    {
+      throw unwritable(path)
+    }
+  }
+
+  private static func unwritable(_ path: String) -> CommandFailure {
+    CommandFailure("cannot write \(path); give a file in a directory that exists")
   }
 
   /// Says which figures are not what the thresholds know.

@@ -8,6 +8,8 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
     public var commit: String
     public var qemu: String
     public var swift: String
+    /// `release`, or `release, checked` when the kernel was built with its debug checks.
+    public var build: String
     public var machine: String
     public var cpuModel: String
     public var cpus: Int
@@ -16,17 +18,29 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
     public var flags: String
 
     public init(
-      commit: String, qemu: String, swift: String, machine: String, cpuModel: String, cpus: Int,
-      memory: String, flags: String
+      commit: String, qemu: String, swift: String, build: String, machine: String,
+      cpuModel: String, cpus: Int, memory: String, flags: String
     ) {
       self.commit = commit
       self.qemu = qemu
       self.swift = swift
+      self.build = build
       self.machine = machine
       self.cpuModel = cpuModel
       self.cpus = cpus
       self.memory = memory
       self.flags = flags
+    }
+
+    /// What else than the kernel is not the same, in a word or two: then counts cannot be compared.
+    public func difference(from other: Facts) -> String? {
+      if qemu != other.qemu { return "QEMU (\(other.qemu))" }
+      if swift != other.swift { return "compiler (\(other.swift))" }
+      if build != other.build { return "build (\(other.build))" }
+      let machines = [self, other].map {
+        [$0.machine, $0.cpuModel, $0.memory, $0.flags, "\($0.cpus)"]
+      }
+      return machines[0] == machines[1] ? nil : "virtual machine"
     }
   }
 
@@ -73,6 +87,14 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
     self.facts = facts
     self.results = results
     self.conflicts = conflicts
+  }
+
+  /// A report may have been written before conflicts were recorded.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    facts = try container.decode(Facts.self, forKey: .facts)
+    results = try container.decode([Result].self, forKey: .results)
+    conflicts = try container.decodeIfPresent([ConflictReport].self, forKey: .conflicts) ?? []
   }
 
   /// A file holds no report.

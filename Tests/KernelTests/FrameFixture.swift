@@ -117,7 +117,9 @@ final class FrameFixture: @unchecked Sendable {
 }
 
 /// Runs `body` as if on another CPU.
-func onCPU<Result>(_ index: Int, _ body: () throws -> Result) rethrows -> Result {
+func onCPU<Result, Failure: Error>(
+  _ index: Int, _ body: () throws(Failure) -> Result
+) throws(Failure) -> Result {
   let own = Processor.index
   Processor.index = index
   defer { Processor.index = own }

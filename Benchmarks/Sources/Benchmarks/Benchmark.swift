@@ -36,8 +36,15 @@ struct Benchmark {
       print("instructions \(rounds) \(operations)")
       // The host takes the differences of the longer and the shorter run, so that what a run costs
       // beside its rounds is left out. The first run warms up.
-      for (factor, isEmpty) in [(1, false), (1, false), (2, false), (1, true), (2, true)] {
+      let runs = [(1, false), (1, false), (2, false), (1, true), (2, true)]
+      var free = 0
+      for (index, (factor, isEmpty)) in runs.enumerated() {
         Self.count(Run(rounds: rounds * factor, isEmpty: isEmpty), body)
+        // Caches may fill up while the first run warms up.
+        if index == 0 { free = Frames.freeCount }
+      }
+      guard Frames.freeCount == free else {
+        Benchmarks.fail("of \(free) free frames \(Frames.freeCount) are left")
       }
     case .conflicts(let sharing): sharing.run()
     }

@@ -52,6 +52,9 @@ enum Frames {
   static var recordsStart: UInt { FrameAllocator.shared.recordsAddress }
   static var recordSize: Int { 4 }
 
+  /// Frames that nobody holds: no benchmark may make them less.
+  static var freeCount: Int { FrameAllocator.shared.freeFrameCount }
+
   /// Takes any frame.
   @inline(__always)
   static func take() -> PhysicalAddress {
