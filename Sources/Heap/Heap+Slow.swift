@@ -129,7 +129,7 @@ extension Heap {
     guard let frames else { return }
     Processor.withPreemptionDisabled {
       guard let own = caches.currentIfInitialized else { return }
-      for index in 0..<cacheCount.load(ordering: .relaxed) {
+      for index in 0..<cacheCount.value {
         let cache = caches.pointer(for: CPU(index: index))
         if cache != own { cache.pointee.isWanted.store(1, ordering: .relaxed) }
       }

@@ -24,15 +24,14 @@ public enum HeapError: Error, Equatable {
 /// Any CPU, thread or not; not in interrupt handlers. The locks are `HeapLevel`, one for each size,
 /// and nothing is taken inside of them.
 public struct Heap: ~Copyable, Sendable {
-  // Written once at boot, then constant.
   let caches = CPULocal<HeapCache>()
-  private let classesAddress = Atomic<UInt64>(0)
-  private let allocatorAddress = Atomic<UInt64>(0)
+  private let classesAddress = BootConstant<UInt64>(0)
+  private let allocatorAddress = BootConstant<UInt64>(0)
   // The allocator's records, here once more: the way of every free is shorter by a load.
-  private let recordsAddress = Atomic<UInt64>(0)
-  private let recordCount = Atomic<UInt64>(0)
+  private let recordsAddress = BootConstant<UInt64>(0)
+  private let recordCount = BootConstant<UInt64>(0)
   /// How many CPUs have magazines.
-  let cacheCount = Atomic<Int>(0)
+  let cacheCount = BootConstant<Int>(0)
 
   /// A heap without memory: every allocation fails.
   public init() {}
@@ -74,11 +73,11 @@ public struct Heap: ~Copyable, Sendable {
       (storage + index * Slabs.stride).bindMemory(to: Slabs.self, capacity: 1)
         .initialize(to: Slabs(SizeClass(index: index)))
     }
-    classesAddress.store(UInt64(UInt(bitPattern: storage)), ordering: .relaxed)
-    allocatorAddress.store(UInt64(UInt(bitPattern: frames)), ordering: .relaxed)
-    cacheCount.store(count, ordering: .relaxed)
-    recordsAddress.store(UInt64(frames.pointee.recordsAddress), ordering: .relaxed)
-    recordCount.store(UInt64(frames.pointee.frameLimit), ordering: .relaxed)
+    classesAddress.set(UInt64(UInt(bitPattern: storage)))
+    allocatorAddress.set(UInt64(UInt(bitPattern: frames)))
+    cacheCount.set(count)
+    recordsAddress.set(UInt64(frames.pointee.recordsAddress))
+    recordCount.set(UInt64(frames.pointee.frameLimit))
     caches.initialize(in: storage + Slabs.stride * SizeClass.count, count: count) { _ in
       HeapCache()
     }
@@ -86,7 +85,7 @@ public struct Heap: ~Copyable, Sendable {
 
   /// The pages of one size. Only after `initialize`.
   func slabs(_ sizeClass: SizeClass) -> UnsafeMutablePointer<Slabs> {
-    let address = UInt(classesAddress.load(ordering: .relaxed))
+    let address = UInt(classesAddress.value)
     return UnsafeMutablePointer(
       bitPattern: address &+ UInt(bitPattern: sizeClass.index &* Slabs.stride)
     ).unsafelyUnwrapped
@@ -95,7 +94,7 @@ public struct Heap: ~Copyable, Sendable {
   /// Where frames come from; `nil` before `initialize`.
   @inline(__always)
   var frames: UnsafePointer<FrameAllocator>? {
-    UnsafePointer(bitPattern: UInt(allocatorAddress.load(ordering: .relaxed)))
+    UnsafePointer(bitPattern: UInt(allocatorAddress.value))
   }
 
   // MARK: Allocating
@@ -153,9 +152,9 @@ public struct Heap: ~Copyable, Sendable {
   public func free(_ pointer: UnsafeMutableRawPointer?) {
     // A null pointer needs no test here: frame 0 is no page of the heap.
     let frame = PhysicalMemoryWindow.address(of: pointer) &>> 12
-    guard frame < recordCount.load(ordering: .relaxed) else { return Self.freePages(self, pointer) }
+    guard frame < recordCount.value else { return Self.freePages(self, pointer) }
     let records = UnsafePointer<Atomic<UInt32>>(
-      bitPattern: UInt(recordsAddress.load(ordering: .relaxed))
+      bitPattern: UInt(recordsAddress.value)
     ).unsafelyUnwrapped
     let record = records[Int(truncatingIfNeeded: frame)].load(ordering: .relaxed)
     guard UInt8(truncatingIfNeeded: record) == FrameUse.slab.lowByte else {

@@ -60,7 +60,7 @@ public struct CPULocal<Value: ~Copyable>: ~Copyable {
   @inline(__always)
   public var currentIfInitialized: UnsafeMutablePointer<Value>? {
     // One load of the address, for hot paths.
-    guard let first = UnsafeMutableRawPointer(bitPattern: UInt(base.load(ordering: .relaxed)))
+    guard let first = UnsafeMutableRawPointer(bitPattern: UInt(base.value))
     else { return nil }
     #if CHECKED
     _ = current

@@ -46,7 +46,7 @@ extension FrameAllocator {
   @inline(never)
   func withEveryCacheEmpty<Result>(_ body: (inout BuddySystem) -> Result) -> Result {
     Processor.withPreemptionDisabled {
-      let count = cacheCount.load(ordering: .acquiring)
+      let count = cacheCount.value
       // In the order of the CPUs, so that of two who do this none waits for the other for ever.
       for index in 0..<count { caches.pointer(for: CPU(index: index)).pointee.claim() }
       let result = withBuddies { buddies in
@@ -209,7 +209,10 @@ extension BuddySystem {
     while position < blockEnd {
       let border = position < frame ? frame : position < partEnd ? partEnd : blockEnd
       let order = Self.largestOrder(at: position, upTo: border)
-      table[position] = .allocated(order: order)
+      // What is freed must not look held for a moment: another CPU may free it, too.
+      let isKept = position < frame || position >= partEnd
+      table[position] =
+        isKept ? .allocated(order: order) : FrameRecord(.interior, order: order)
       position += 1 << order
     }
     position = frame

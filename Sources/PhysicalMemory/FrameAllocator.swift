@@ -34,7 +34,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
   private let tableAddress = BootConstant<UInt64>(0)
   private let frameCount = BootConstant<Int>(0)
   let caches = CPULocal<FrameCache>()
-  let cacheCount = Atomic<Int>(0)
+  let cacheCount = BootConstant<Int>(0)
   private let apart = LinePadding()
 
   let buddies = SpinLock<BuddyLock, BuddySystem>(BuddySystem())
@@ -76,7 +76,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
     tableAddress.set(UInt64(table.address))
     frameCount.set(table.frameCount)
     usableCount.store(0, ordering: .relaxed)
-    cacheCount.store(0, ordering: .relaxed)
+    cacheCount.set(0)
     withBuddies {
       $0.adopt(table, lists: metadata + Self.recordsByteCount(upTo: end))
     }
@@ -101,7 +101,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
   /// boot CPU, before any other uses the allocator; until then there is only the buddy system.
   public func enableCaches(in storage: UnsafeMutableRawPointer, count: Int) {
     caches.initialize(in: storage, count: count) { _ in FrameCache() }
-    cacheCount.store(count, ordering: .releasing)
+    cacheCount.set(count)
   }
 
   // MARK: Allocating
@@ -236,7 +236,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
   /// The same for frames that are known to have a record: one load less.
   @inline(__always)
   var records: FrameTable {
-    FrameTable(address: UInt(tableAddress.load(ordering: .relaxed)), frameCount: .max)
+    FrameTable(address: UInt(tableAddress.value), frameCount: .max)
   }
 
   /// How many frames have a record.
@@ -260,7 +260,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
   /// is on its way between a cache and the buddy system may be missing or counted twice.
   public var freeFrameCount: Int {
     var count = buddyFreeCount.load(ordering: .relaxed)
-    for index in 0..<cacheCount.load(ordering: .acquiring) {
+    for index in 0..<cacheCount.value {
       count += caches.pointer(for: CPU(index: index)).pointee.frameCount
     }
     return count

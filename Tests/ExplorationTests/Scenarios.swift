@@ -5,6 +5,7 @@ enum Scenarios {
   static var all: [Scenario] {
     SpinLockScenarios.all + MailboxScenarios.all + CrossCallScenarios.all + CPUWorkScenarios.all
       + AddressSpaceScenarios.all + FrameAllocatorScenarios.all + ConsoleScenarios.all
+      + HeapScenarios.all
   }
 
   /// Those with a bug, which are run by name only.
