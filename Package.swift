@@ -48,7 +48,10 @@ let package = Package(
     // What an application imports.
     .target(
       name: "Apus",
-      dependencies: ["Kernel", "Interrupts", "Console", "FileSystem", "PerCPU", "Machine"],
+      dependencies: [
+        "Kernel", "Interrupts", "Heap", "PhysicalMemory", "Console", "FileSystem", "PerCPU",
+        "Machine",
+      ],
       swiftSettings: kernel),
     .target(name: "GuestTesting", dependencies: ["Apus"], swiftSettings: kernel),
 
