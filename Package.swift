@@ -61,7 +61,7 @@ let package = Package(
       ],
       swiftSettings: kernel),
     .target(
-      name: "Interrupts", dependencies: ["Console", "PerCPU", "Machine", "CMachine"],
+      name: "Interrupts", dependencies: ["Console", "Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "Heap", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine", "CMachine"],
@@ -74,7 +74,8 @@ let package = Package(
       dependencies: ["Locking", "PerCPU", "Machine", "CMachine", "Boot"], swiftSettings: kernel),
     .target(
       name: "Console", dependencies: ["Locking", "PerCPU", "Machine"], swiftSettings: kernel),
-    .target(name: "Locking", dependencies: ["Machine"], swiftSettings: kernel),
+    .target(
+      name: "Locking", dependencies: ["PerCPU", "Machine", "CMachine"], swiftSettings: kernel),
     .target(name: "PerCPU", dependencies: ["Machine"], swiftSettings: kernel),
     .target(name: "Machine", dependencies: ["CMachine"], swiftSettings: kernel),
     .target(

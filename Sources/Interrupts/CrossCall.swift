@@ -1,4 +1,5 @@
 import CMachine
+import Locking
 import Machine
 import PerCPU
 
@@ -62,7 +63,7 @@ public enum CrossCall {
     public func wait() {
       while !isDone {
         CrossCall.handleAll()
-        Processor.pause()
+        SpinWait.turn()
       }
     }
 

@@ -6,6 +6,7 @@ import Machine
 @c(apus_handle_interrupt)
 public func handleInterrupt(_ vector: UInt64) {
   switch InterruptVector(rawValue: UInt8(truncatingIfNeeded: vector)) {
+  case .urgent: apus_answer_urgent_calls()
   case .crossCall: Processor.preservingVectorState { CrossCall.handleAll() }
   // The end of a halt is all that these are for: whoever halted looks again at what it waits for.
   case .wake, .timer, .spurious: break

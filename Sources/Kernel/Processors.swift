@@ -76,11 +76,13 @@ struct Processors {
   func configureBootCPU() {
     Processor.prepareInterrupts()
     var storage = Self.zeroedPages(
-      byteCount: CrossCall.byteCount(for: count) + CPUWork.byteCount(for: count)
-        + StopState.byteCount(for: count) + FrameAllocator.cacheByteCount(for: count)
-        + ConsoleDevice.bufferByteCount(for: count))
+      byteCount: CrossCall.byteCount(for: count) + UrgentCall.byteCount(for: count)
+        + CPUWork.byteCount(for: count) + StopState.byteCount(for: count)
+        + FrameAllocator.cacheByteCount(for: count) + ConsoleDevice.bufferByteCount(for: count))
     CrossCall.initialize(in: storage, count: count)
     storage += CrossCall.byteCount(for: count)
+    UrgentCall.initialize(in: storage, count: count)
+    storage += UrgentCall.byteCount(for: count)
     CPUWork.initialize(in: storage, count: count)
     storage += CPUWork.byteCount(for: count)
     StopState.initialize(in: storage, count: count)

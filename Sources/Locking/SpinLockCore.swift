@@ -4,8 +4,7 @@ import Machine
 @usableFromInline
 struct SpinLockCore: ~Copyable, Sendable {
   @usableFromInline let isLocked = Atomic<UInt32>(0)
-  /// How many CPUs wait.
-  @usableFromInline let waiting = Atomic<UInt32>(0)
+  @usableFromInline let queue = SpinLockQueue()
 
   @_transparent
   @usableFromInline
@@ -19,7 +18,8 @@ struct SpinLockCore: ~Copyable, Sendable {
     HeldLocks.willAcquire(address, LockIdentity(Class.self))
     #endif
     // Acquire pairs with the release in `release`: what the last holder wrote is seen.
-    if waiting.load(ordering: .relaxed) != 0 || isLocked.exchange(1, ordering: .acquiring) != 0 {
+    // Who comes while others wait waits behind them.
+    if queue.tail.load(ordering: .relaxed) != 0 || isLocked.exchange(1, ordering: .acquiring) != 0 {
       // Two functions, so that isrcheck can tell them apart: the first one is never to be reached
       // from an interrupt (`interrupts.policy`).
       if Class.Context.isInterruptSafe { waitWithInterruptsOff() } else { waitInThread() }
@@ -47,25 +47,10 @@ struct SpinLockCore: ~Copyable, Sendable {
   /// Waits for a thread-only lock and takes it.
   @inline(never)
   @usableFromInline
-  borrowing func waitInThread() { waitAndLock() }
+  borrowing func waitInThread() { queue.wait(for: isLocked) }
 
   /// Waits for an interrupt-safe lock and takes it.
   @inline(never)
   @usableFromInline
-  borrowing func waitWithInterruptsOff() { waitAndLock() }
-
-  /// Gives those who wait a head start, then waits itself: by reading, so that the lock's line is
-  /// not taken from the holder at every turn.
-  @inline(__always)
-  private borrowing func waitAndLock() {
-    for _ in 0..<64 {
-      if waiting.load(ordering: .relaxed) == 0 { break }
-      Processor.pause()
-    }
-    waiting.wrappingAdd(1, ordering: .relaxed)
-    repeat {
-      while isLocked.load(ordering: .relaxed) != 0 { Processor.pause() }
-    } while isLocked.exchange(1, ordering: .acquiring) != 0
-    waiting.wrappingSubtract(1, ordering: .relaxed)
-  }
+  borrowing func waitWithInterruptsOff() { queue.wait(for: isLocked) }
 }

@@ -6,6 +6,8 @@ import Machine
 /// cannot outlive its lock and is not sent to another CPU.
 public struct SpinLockGuard<Class: LockClass, State: ~Copyable>: ~Copyable, ~Escapable {
   @usableFromInline let lock: UnsafePointer<SpinLock<Class, State>>
+  // Beside it, since ThreadSanitizer takes a way through the lock for a write to the lock.
+  @usableFromInline let value: UnsafeMutablePointer<State>
 
   @inline(__always)
   @_lifetime(borrow lock)
@@ -13,13 +15,14 @@ public struct SpinLockGuard<Class: LockClass, State: ~Copyable>: ~Copyable, ~Esc
   init(_ lock: borrowing SpinLock<Class, State>) {
     // Atomics and raw layouts do not move while they are borrowed, which the lifetime says they are.
     self.lock = unsafe withUnsafePointer(to: lock) { $0 }
+    value = lock.state.address
   }
 
   /// The state that the lock guards.
   @inline(__always)
   public var state: State {
-    _read { yield lock.pointee.state.address.pointee }
-    nonmutating _modify { yield &lock.pointee.state.address.pointee }
+    _read { yield value.pointee }
+    nonmutating _modify { yield &value.pointee }
   }
 
   /// What may be taken inside of the lock, see `HeldLevels`.

@@ -32,6 +32,10 @@ public struct CPUSet: Hashable, Sendable {
   @inline(__always)
   public init() { bits = 0 }
 
+  /// One bit for each CPU, by its index.
+  @inline(__always)
+  public var rawValue: UInt64 { bits }
+
   /// The set of the CPUs whose bits are set.
   @inline(__always)
   package init(bits: UInt64) { self.bits = bits }

@@ -46,6 +46,9 @@ import Testing
     CrossCall.initialize(
       in: .allocate(byteCount: CrossCall.byteCount(for: Self.cpuCount), alignment: 128),
       count: Self.cpuCount)
+    UrgentCall.initialize(
+      in: .allocate(byteCount: UrgentCall.byteCount(for: Self.cpuCount), alignment: 128),
+      count: Self.cpuCount)
     CPUWork.initialize(
       in: .allocate(byteCount: CPUWork.byteCount(for: Self.cpuCount), alignment: 128),
       count: Self.cpuCount)

@@ -5,6 +5,11 @@ static const uint64_t constant = 42;
 uint64_t probe_code_address(void) { return (uint64_t)&probe_code_address; }
 uint64_t probe_constant_address(void) { return (uint64_t)&constant; }
 
+void probe_count(const void *counter, long cpu) {
+  (void)cpu;
+  __atomic_fetch_add((uint64_t *)counter, 1, __ATOMIC_RELAXED);
+}
+
 uint64_t probe_vectors_survive(uint64_t seed, uint64_t turns) {
   uint64_t differences;
   __asm__ volatile(

@@ -6,6 +6,7 @@ public enum InterruptVector: UInt8, Sendable {
   case timer = 0x40
   case crossCall = 0x41
   case wake = 0x42
+  case urgent = 0x43
   case spurious = 0xFF
 }
 

@@ -7,6 +7,8 @@ public enum InterruptVector: UInt8 {
   case crossCall = 0x41
   /// End a halt; what there is to do is found by looking.
   case wake = 0x42
+  /// Do what is urgent, see `UrgentCall`.
+  case urgent = 0x43
   case spurious = 0xFF
 }
 #endif

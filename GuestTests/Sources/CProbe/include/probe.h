@@ -58,5 +58,7 @@ uint64_t probe_code_address(void);
 uint64_t probe_constant_address(void);
 // Fills all vector registers from `seed`, spins for `turns`, and returns 1 if all still hold it.
 uint64_t probe_vectors_survive(uint64_t seed, uint64_t turns);
+// Counts the 64-bit word at `counter` up by one. For interrupts: takes no lock, uses no vector register.
+void probe_count(const void *_Nonnull counter, long cpu);
 // Recurses until the stack ends.
 uint64_t probe_overflow(uint64_t depth);
