@@ -4,7 +4,7 @@ import Machine
 
 /// `Locking/SpinLock.swift`: one CPU is inside at a time, and all get in.
 enum SpinLockScenarios {
-  static var all: [Scenario] { [exclusion, interrupts] }
+  static var all: [Scenario] { [exclusion, interrupts, queue] }
 
   private enum ThreadClass: LockClass {
     typealias Context = ThreadOnly
@@ -66,6 +66,24 @@ enum SpinLockScenarios {
     machine.atEnd {
       let count = shared.lock.withLockAndInterruptsDisabled { $0 }
       machine.check(count == 4, "4 visits, \(count) counted")
+    }
+  }
+
+  /// One CPU after the other comes to the lock while others are in it or wait, and some are kept from
+  /// running for long: those behind take the lock past them, and the nodes that they leave in the queue
+  /// are found again.
+  static let queue = Scenario("SpinLock/queue") { machine in
+    let shared = Shared<InterruptClass>()
+    for _ in 0..<4 {
+      machine.cpu {
+        for _ in 0..<3 {
+          shared.lock.withLockAndInterruptsDisabled { visit(machine, shared, &$0) }
+        }
+      }
+    }
+    machine.atEnd {
+      let count = shared.lock.withLockAndInterruptsDisabled { $0 }
+      machine.check(count == 12, "12 visits, \(count) counted")
     }
   }
 }
