@@ -176,6 +176,7 @@ public struct Epoch: ~Copyable, Sendable {
 
 /// A section that is open on this CPU; `leave` has to be called, on the same CPU, and the latest section
 /// first. Until then the thread is not preempted.
+@frozen
 public struct EpochSection: ~Copyable {
   @usableFromInline let local: UnsafeMutablePointer<Epoch.Local>
   @usableFromInline let isOutermost: Bool
@@ -196,7 +197,12 @@ public struct EpochSection: ~Copyable {
     discard self
   }
 
-  deinit { fatalError("a section of an epoch goes out of scope without `leave`") }
+  deinit { Self.reportLoss() }
+
+  @inline(never)
+  private static func reportLoss() {
+    fatalError("a section of an epoch goes out of scope without `leave`")
+  }
 }
 
 /// The first words of an object that was retired: it may not be in any structure any more, but readers

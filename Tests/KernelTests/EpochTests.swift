@@ -68,6 +68,9 @@ extension SimulatedMachine {
           while running.load(ordering: .acquiring) > 0 {
             epoch.read {
               let address = shared.load(ordering: .acquiring)
+              let inner = epoch.enter()
+              inner.leave()
+              if !epoch.isInside { violations.wrappingAdd(1, ordering: .relaxed) }
               epoch.read {
                 if Object.value(at: address) == Self.poison {
                   violations.wrappingAdd(1, ordering: .relaxed)
