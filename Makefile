@@ -40,6 +40,7 @@ build: setup
 	swift build -c release --product InstructionCounter
 	swift build -c release --product InterruptTrace
 	swift build -c release --product ConflictTrace
+	swift build -c release --product InstructionProfile
 
 run: build
 	$(APUS) run Examples/WordCount --cpus 4 --rootfs $(TEXTS) -- --top 10
@@ -107,7 +108,7 @@ install: build
 	install -m 755 $(APUS) $(DESTDIR)$(PREFIX)/bin/apus
 	install -m 755 .build/release/isrcheck $(DESTDIR)$(PREFIX)/bin/isrcheck
 	install -m 644 .build/release/libInstructionCounter.so .build/release/libInterruptTrace.so \
-	  .build/release/libConflictTrace.so \
+	  .build/release/libConflictTrace.so .build/release/libInstructionProfile.so \
 	  $(DESTDIR)$(PREFIX)/lib/apus/
 	rm -rf $(DESTDIR)$(PREFIX)/share/apus
 	install -d $(DESTDIR)$(PREFIX)/share/apus

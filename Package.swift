@@ -40,6 +40,7 @@ let package = Package(
     .library(name: "InstructionCounter", type: .dynamic, targets: ["InstructionCounter"]),
     .library(name: "InterruptTrace", type: .dynamic, targets: ["InterruptTrace"]),
     .library(name: "ConflictTrace", type: .dynamic, targets: ["ConflictTrace"]),
+    .library(name: "InstructionProfile", type: .dynamic, targets: ["InstructionProfile"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -128,6 +129,10 @@ let package = Package(
       cSettings: [.headerSearchPath("../QEMUPlugin")],
       linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]),
     .target(
+      name: "InstructionProfile", publicHeadersPath: ".",
+      cSettings: [.headerSearchPath("../QEMUPlugin")],
+      linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]),
+    .target(
       name: "ConflictTrace", publicHeadersPath: ".",
       cSettings: [.headerSearchPath("../QEMUPlugin")],
       linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]),
@@ -160,7 +165,9 @@ let package = Package(
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "VirtualMachinesTests",
-      dependencies: ["VirtualMachines", "ApusCommand", "ELF", "PerCPU", "TestSupport"],
+      dependencies: [
+        "VirtualMachines", "ApusCommand", "ISRCheck", "ELF", "PerCPU", "TestSupport",
+      ],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "ELFTests", dependencies: ["ELF", "TestSupport"], swiftSettings: warningsAsErrors),

@@ -4,6 +4,7 @@ import Boot
 import CMachine
 import Console
 import Interrupts
+import Locking
 import Machine
 import PerCPU
 import PhysicalMemory
@@ -77,12 +78,15 @@ struct Processors {
     Processor.prepareInterrupts()
     var storage = Self.zeroedPages(
       byteCount: CrossCall.byteCount(for: count) + UrgentCall.byteCount(for: count)
+        + Epoch.byteCount(for: count)
         + CPUWork.byteCount(for: count) + StopState.byteCount(for: count)
         + FrameAllocator.cacheByteCount(for: count) + ConsoleDevice.bufferByteCount(for: count))
     CrossCall.initialize(in: storage, count: count)
     storage += CrossCall.byteCount(for: count)
     UrgentCall.initialize(in: storage, count: count)
     storage += UrgentCall.byteCount(for: count)
+    Epoch.shared.initialize(in: storage, count: count)
+    storage += Epoch.byteCount(for: count)
     CPUWork.initialize(in: storage, count: count)
     storage += CPUWork.byteCount(for: count)
     StopState.initialize(in: storage, count: count)
