@@ -94,7 +94,8 @@ import Testing
         while turns & 1 == 0 { turns &+= 2 }
       }
     }
-    #expect(Explorer.exhaust(scenario).failure?.failure.kind == .endless)
+    let failure = Explorer.exhaust(scenario).failure
+    #expect(failure?.failure.kind == .endless, "\(failure?.description ?? "none")")
   }
 
   /// A spin with a bound gets through it though nobody writes.

@@ -27,10 +27,10 @@ enum SpinLockScenarios {
     /// When the queue is empty all nodes are free again. Whoever comes passes the nodes that were
     /// abandoned, so somebody has to come last.
     func checkNodes(_ machine: Simulation) {
-      let used = storages.flatMap { storage in
-        (0..<8).filter { (storage + $0 * 8).load(as: UInt64.self) != 0 }
+      let used: Int = storages.reduce(0) { count, storage in
+        count + (0..<8).count { (storage + $0 * 8).load(as: UInt64.self) != 0 }
       }
-      machine.check(used.isEmpty, "\(used.count) nodes are lost in the queue")
+      machine.check(used == 0, "\(used) nodes are lost in the queue")
     }
   }
 
