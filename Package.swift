@@ -33,7 +33,9 @@ let package = Package(
     // For benchmarks, which measure the modules themselves. An application imports Apus.
     .library(
       name: "KernelModules",
-      targets: ["Heap", "VirtualMemory", "PhysicalMemory", "Locking", "PerCPU", "Machine", "Boot"]),
+      targets: [
+        "Scheduler", "Heap", "VirtualMemory", "PhysicalMemory", "Locking", "PerCPU", "Machine", "Boot",
+      ]),
     .executable(name: "apus", targets: ["ApusCommand"]),
     .executable(name: "isrcheck", targets: ["ISRCheckCommand"]),
     .library(name: "ISRCheck", targets: ["ISRCheck"]),
@@ -49,7 +51,10 @@ let package = Package(
     // What an application imports.
     .target(
       name: "Apus",
-      dependencies: ["Kernel", "Interrupts", "Console", "FileSystem", "PerCPU", "Machine"],
+      dependencies: [
+        "Kernel", "Interrupts", "Heap", "PhysicalMemory", "Console", "FileSystem", "PerCPU",
+        "Machine",
+      ],
       swiftSettings: kernel),
     .target(name: "GuestTesting", dependencies: ["Apus"], swiftSettings: kernel),
 
@@ -68,7 +73,8 @@ let package = Package(
       name: "Scheduler", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
-      name: "Heap", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine", "CMachine"],
+      name: "Heap",
+      dependencies: ["PhysicalMemory", "Boot", "Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "VirtualMemory", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine"],

@@ -72,6 +72,8 @@ public enum BenchmarkCatalog {
     Benchmark("malloc-4k-pair", target: 120, peer: 272, linux: 310),
     Benchmark("malloc-64-1000-pair", target: 100, peer: 311, linux: 214),
     Benchmark("malloc-remote-free-pair", target: 150),
+    Benchmark("yield-pair", target: 200, peer: 371, linux: 3_045),
+    Benchmark("thread-create-join", target: 3_000, peer: 25_324, linux: 75_540),
     Benchmark("conflicts-frames", .conflicts, target: 0),
     Benchmark("conflicts-heap", .conflicts, target: 0),
     Benchmark("boot-main-4cpu-insns", .boot, target: 150_000, peer: 100_000_000),

@@ -7,7 +7,8 @@ struct Benchmark {
 
   enum Measurement {
     /// Instructions, counted around `body`.
-    case instructions(rounds: Int, operations: Int, body: (Run) -> Void)
+    case instructions(
+      rounds: Int, operations: Int, prepare: () -> Void, body: (Run) -> Void)
     /// Cache lines that CPUs share, recorded while each of them works for itself.
     case conflicts(Sharing)
   }
@@ -17,10 +18,15 @@ struct Benchmark {
   /// - Parameters:
   ///   - rounds: how often the work is done in the shorter of two runs.
   ///   - operations: how many operations one round of the work is; the figure is for one.
+  ///   - prepare: makes what the benchmark needs and never gives back.
   ///   - body: does the work as often as it is told, or only the loops around it.
-  init(_ name: String, rounds: Int, operations: Int = 1, _ body: @escaping (Run) -> Void) {
+  init(
+    _ name: String, rounds: Int, operations: Int = 1, prepare: @escaping () -> Void = {},
+    _ body: @escaping (Run) -> Void
+  ) {
     self.name = name
-    measurement = .instructions(rounds: rounds, operations: operations, body: body)
+    measurement = .instructions(
+      rounds: rounds, operations: operations, prepare: prepare, body: body)
   }
 
   /// Finds the lines that CPUs share.
@@ -32,17 +38,19 @@ struct Benchmark {
   /// Measures, and tells `apus bench` what it needs to make sense of the marks.
   func run() {
     switch measurement {
-    case .instructions(let rounds, let operations, let body):
+    case .instructions(let rounds, let operations, let prepare, let body):
+      prepare()
       print("instructions \(rounds) \(operations)")
       // The host takes the differences of the longer and the shorter run, so that what a run costs
       // beside its rounds is left out. The first run warms up.
       let runs = [(1, false), (1, false), (2, false), (1, true), (2, true)]
-      var free = 0
-      for (index, (factor, isEmpty)) in runs.enumerated() {
+      // Without what is in caches, which may be more or less at the end.
+      Memory.reclaim()
+      let free = Frames.freeCount
+      for (factor, isEmpty) in runs {
         Self.count(Run(rounds: rounds * factor, isEmpty: isEmpty), body)
-        // Caches may fill up while the first run warms up.
-        if index == 0 { free = Frames.freeCount }
       }
+      Memory.reclaim()
       guard Frames.freeCount == free else {
         Benchmarks.fail("of \(free) free frames \(Frames.freeCount) are left")
       }

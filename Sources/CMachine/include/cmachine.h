@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stddef.h>
 #include "closure.h"
+#include "size_classes.h"
 #include "locking_storage.h"
 #include "switch.h"
 
