@@ -34,7 +34,8 @@ let package = Package(
     .library(
       name: "KernelModules",
       targets: [
-        "Scheduler", "Heap", "VirtualMemory", "PhysicalMemory", "Locking", "PerCPU", "Machine", "Boot",
+        "Scheduler", "Heap", "VirtualMemory", "PhysicalMemory", "Locking", "PerCPU", "Machine",
+        "Boot",
       ]),
     .executable(name: "apus", targets: ["ApusCommand"]),
     .executable(name: "isrcheck", targets: ["ISRCheckCommand"]),
@@ -195,7 +196,8 @@ let package = Package(
     .testTarget(
       name: "ExplorationTests",
       dependencies: [
-        "Exploration", "Kernel", "Interrupts", "Scheduler", "Heap", "VirtualMemory", "PhysicalMemory", "Console",
+        "Exploration", "Kernel", "Interrupts", "Scheduler", "Heap", "VirtualMemory",
+        "PhysicalMemory", "Console",
         "Locking", "PerCPU", "Machine", "Boot",
       ],
       swiftSettings: warningsAsErrors + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),

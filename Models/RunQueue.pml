@@ -1,5 +1,5 @@
-/* Models Sources/Scheduler: where threads wait for a CPU, and how they get one (RunQueue.swift,
- * Placement.swift, Idle.swift).
+/* Models Sources/Scheduler: where threads wait for a CPU, and how they get one (Switch.swift,
+ * Placement.swift, Idle.swift, Affinity.swift).
  *
  * Three CPUs, three threads. A thread yields, parks, wakes another, or changes another's or its own
  * affinity, in any order and so many times; then it computes for ever. A queue is a set here, so any

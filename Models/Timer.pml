@@ -1,4 +1,4 @@
-/* Models Sources/Scheduler/TimerList.swift: timers per CPU, set on the CPU of the caller, cancelled
+/* Models timers per CPU, set on the CPU of the caller, cancelled
  * from any.
  *
  * A sleeper sets its timer on CPU 0, is moved, cancels it from CPU 1, sets it again there and waits for

@@ -1,3 +1,4 @@
+import Locking
 import Machine
 import PerCPU
 
@@ -49,7 +50,7 @@ extension Scheduler {
     InterruptsDisabled.assumed { proof in
       let waiting = queue.pointee.waiting.acquire(proof)
       var found: UnsafeMutablePointer<ThreadRecord>?
-      waiting.pointee.forEach { thread in
+      waiting.pointee.visit { thread in
         if thread.pointee.affinity.load(ordering: .relaxed) & bit == 0 { return true }
         found = thread
         return false

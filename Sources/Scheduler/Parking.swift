@@ -1,4 +1,6 @@
+import Locking
 import Machine
+import PerCPU
 
 /// How a thread waits until another wakes it, in two steps, so that it can be woken between them. Modelled
 /// in `Models/WaitQueue.pml`.

@@ -1,3 +1,4 @@
+import Locking
 import Machine
 import PerCPU
 
@@ -97,7 +98,7 @@ enum Placement {
       if queue.pointee.waitingCount.load(ordering: .relaxed) == 0 { continue }
       InterruptsDisabled.assumed { proof in
         let waiting = queue.pointee.waiting.acquire(proof)
-        waiting.pointee.forEach { thread in
+        waiting.pointee.visit { thread in
           tellIdle(thread.pointee.affinity.load(ordering: .relaxed))
           return !IdleCPUs.areNone
         }

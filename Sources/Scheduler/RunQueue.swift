@@ -59,10 +59,6 @@ struct WaitingThreads: ~Copyable {
   /// A bit for each priority of which threads wait.
   private var priorities: UInt64 = 0
 
-  /// The highest priority of which a thread waits; -1 if none does.
-  @inline(__always)
-  var highestPriority: Int { 63 &- priorities.leadingZeroBitCount }
-
   /// Puts a thread behind all others of its priority.
   @inline(__always)
   mutating func append(_ thread: UnsafeMutablePointer<ThreadRecord>) {
@@ -85,10 +81,49 @@ struct WaitingThreads: ~Copyable {
   /// Takes out the first thread of the highest priority.
   @inline(__always)
   mutating func takeFirst() -> UnsafeMutablePointer<ThreadRecord>? {
-    let priority = highestPriority
+    let priority = 63 &- priorities.leadingZeroBitCount
     guard priority >= 0, let thread = first[unchecked: priority] else { return nil }
     remove(thread)
     return thread
+  }
+
+  /// Takes out the first thread of the highest priority, if it is as urgent as `thread` or more, and
+  /// puts that one in.
+  @inline(__always)
+  mutating func exchangeFirst(
+    for thread: UnsafeMutablePointer<ThreadRecord>
+  ) -> UnsafeMutablePointer<ThreadRecord>? {
+    let priority = thread.pointee.priority
+    let asUrgent = priorities &>> UInt64(truncatingIfNeeded: priority)
+    if asUrgent == 0 { return nil }
+    guard asUrgent == 1, let next = first[unchecked: priority] else {
+      return exchangeMoreUrgent(for: thread)
+    }
+    // In the ring the last place is the one before the first: so it takes the place of the first, and the
+    // second becomes the first.
+    let second = next.pointee.next
+    if second == next {
+      thread.pointee.next = thread
+      thread.pointee.previous = thread
+      first[unchecked: priority] = thread
+    } else {
+      let last = next.pointee.previous
+      thread.pointee.next = second
+      thread.pointee.previous = last
+      second?.pointee.previous = thread
+      last?.pointee.next = thread
+      first[unchecked: priority] = second
+    }
+    return next
+  }
+
+  @inline(never)
+  private mutating func exchangeMoreUrgent(
+    for thread: UnsafeMutablePointer<ThreadRecord>
+  ) -> UnsafeMutablePointer<ThreadRecord>? {
+    let next = takeFirst()
+    append(thread)
+    return next
   }
 
   /// Takes out a thread that is in.
@@ -108,7 +143,7 @@ struct WaitingThreads: ~Copyable {
   }
 
   /// Calls `body` for each thread, the most urgent first, until it returns false.
-  func forEach(_ body: (UnsafeMutablePointer<ThreadRecord>) -> Bool) {
+  func visit(_ body: (UnsafeMutablePointer<ThreadRecord>) -> Bool) {
     var rest = priorities
     while rest != 0 {
       let priority = 63 &- rest.leadingZeroBitCount

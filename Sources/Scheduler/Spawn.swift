@@ -23,7 +23,8 @@ extension Thread {
       to: ThreadRecord(
         priority: Int(priority.rawValue), affinity: cpus.rawValue, cpu: CPU.current.index,
         memory: memory, body: body))
-    record.pointee.stack = SuspendedStack(top: UnsafeMutableRawPointer(record), start, argument: record)
+    record.pointee.stack = SuspendedStack(
+      top: UnsafeMutableRawPointer(record), start, argument: record)
     Processor.withInterruptsDisabled { Placement.put(record) }
     return Thread(record)
   }

@@ -1,3 +1,4 @@
+import Locking
 import Machine
 import PerCPU
 
@@ -27,14 +28,11 @@ enum Switch {
       let waiting = own.pointee.waiting.acquire(proof)
       let affinity = thread.pointee.affinity.load(ordering: .relaxed)
       if affinity & own.pointee.bit == 0 { return leave(own, .place, proof) }
-      guard waiting.pointee.highestPriority >= thread.pointee.priority,
-        let next = waiting.pointee.takeFirst()
-      else {
+      // Their number stays the same, so the count does, and its line with it.
+      guard let next = waiting.pointee.exchangeFirst(for: thread) else {
         own.pointee.waiting.release(proof)
         return
       }
-      // Their number stays the same, so the count does, and its line with it.
-      waiting.pointee.append(thread)
       thread.pointee.place.store(Place.waits(on: own.pointee.cpu), ordering: .relaxed)
       // Where both may run on the same CPUs, an idle one that could have the thread is on its way for
       // the one that waited before.

@@ -122,7 +122,10 @@ enum SchedulerScenarios {
           var found: UInt64 = 0
           while found == 0 {
             found = box.record.exchange(0, ordering: .acquiring)
-            if found == 0 { Thread.yield(); Processor.pause() }
+            if found == 0 {
+              Thread.yield()
+              Processor.pause()
+            }
           }
           if let record = UnsafeMutablePointer<ThreadRecord>(bitPattern: UInt(found)) {
             Processor.withInterruptsDisabled { Parking.wake(record) }
@@ -188,17 +191,14 @@ enum SchedulerScenarios {
   }
 
   /// As many long threads as CPUs, which end when all of them run, and one on CPU 0 only that yields to
-  /// them: one that waits while a CPU idles shows, for nobody gets on.
+  /// them and ends: one that waits while a CPU idles shows, for nobody gets on.
   static let noCPUIdles = Scenario("Scheduler/no-cpu-idles") { machine in
     let run = Run(machine, cpuCount: 3, threads: 4)
     machine.keep(run)
     let arrivals = Arrivals()
     run.start {
       run.spawn(on: set(0)) {
-        while arrivals.count.load(ordering: .acquiring) < 3 {
-          Thread.yield()
-          Processor.pause()
-        }
+        for _ in 0..<2 { Thread.yield() }
         run.finish()
       }.detach()
       for _ in 0..<3 {
