@@ -10,7 +10,7 @@ enum Threads: LockClass {
 
 enum Handlers: LockClass {
   typealias Context = InterruptSafe
-  typealias Level = LogLevel
+  typealias Level = TimerLevel
   static var name: StaticString { "handlers" }
 }
 
