@@ -5,6 +5,7 @@ import CMachine
 import Console
 import Heap
 import Interrupts
+import Locking
 import Machine
 import PerCPU
 import PhysicalMemory
@@ -78,6 +79,7 @@ struct Processors {
     Processor.prepareInterrupts()
     var storage = Self.zeroedPages(
       byteCount: CrossCall.byteCount(for: count) + UrgentCall.byteCount(for: count)
+        + Epoch.byteCount(for: count)
         + CPUWork.byteCount(for: count) + StopState.byteCount(for: count)
         + FrameAllocator.cacheByteCount(for: count) + Heap.byteCount(for: count)
         + ConsoleDevice.bufferByteCount(for: count))
@@ -85,6 +87,8 @@ struct Processors {
     storage += CrossCall.byteCount(for: count)
     UrgentCall.initialize(in: storage, count: count)
     storage += UrgentCall.byteCount(for: count)
+    Epoch.shared.initialize(in: storage, count: count)
+    storage += Epoch.byteCount(for: count)
     CPUWork.initialize(in: storage, count: count)
     storage += CPUWork.byteCount(for: count)
     StopState.initialize(in: storage, count: count)
