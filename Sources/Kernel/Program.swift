@@ -80,7 +80,7 @@ public enum Program {
   #if CHECKED
   /// Tells `apus run --lock-stats` what was counted of each class of locks.
   private static func recordLocks() {
-    LockStatistics.forEach { figures in
+    LockStatistics.report { figures in
       var line: LogMessage = "lock"
       for index in 0..<8 {
         line.append(byte: 0x20)

@@ -93,7 +93,7 @@ public struct LockStatistics: ~Copyable {
   }
 
   /// Calls `body` for each class of which a lock was taken. Any context.
-  public static func forEach(_ body: (Figures) -> Void) {
+  public static func report(_ body: (Figures) -> Void) {
     for index in 0..<Int(APUS_LOCK_STATISTICS_ROWS) {
       let row = row(index)
       guard

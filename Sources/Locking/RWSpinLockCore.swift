@@ -94,19 +94,21 @@ struct RWSpinLockCore: ~Copyable, Sendable {
 
   /// Takes back the count that was too early, and counts again at the head of the queue.
   @inline(__always)
-  fileprivate borrowing func waitToRead() {
+  fileprivate borrowing func waitToRead(interruptsAreOff: Bool) {
     word.wrappingSubtract(1, ordering: .relaxed)
-    queue.wait(for: isQueueLocked)
+    queue.wait(for: isQueueLocked, interruptsAreOff: interruptsAreOff)
     word.wrappingAdd(1, ordering: .relaxed)
     // No writer waits, since it would be at the head of the queue. Acquire as in `acquireToRead`.
-    while word.load(ordering: .acquiring) & Self.writer != 0 { SpinWait.turn() }
+    while word.load(ordering: .acquiring) & Self.writer != 0 {
+      SpinWait.turn(interruptsAreOff: interruptsAreOff)
+    }
     isQueueLocked.store(0, ordering: .releasing)
   }
 
   /// Keeps new readers out and waits for those inside.
   @inline(__always)
-  fileprivate borrowing func waitToWrite() {
-    queue.wait(for: isQueueLocked)
+  fileprivate borrowing func waitToWrite(interruptsAreOff: Bool) {
+    queue.wait(for: isQueueLocked, interruptsAreOff: interruptsAreOff)
     word.wrappingAdd(Self.waitingWriter, ordering: .relaxed)
     // Acquire pairs with the releases of the readers and the last writer.
     while word.load(ordering: .relaxed) != Self.waitingWriter
@@ -114,7 +116,7 @@ struct RWSpinLockCore: ~Copyable, Sendable {
         expected: Self.waitingWriter, desired: Self.writer, ordering: .acquiring
       ).exchanged
     {
-      SpinWait.turn()
+      SpinWait.turn(interruptsAreOff: interruptsAreOff)
     }
     isQueueLocked.store(0, ordering: .releasing)
   }
@@ -124,22 +126,30 @@ struct RWSpinLockCore: ~Copyable, Sendable {
 @_silgen_name("apus_read_in_thread")
 @inline(never)
 @usableFromInline
-func readInThread(_ core: borrowing RWSpinLockCore) { core.waitToRead() }
+func readInThread(_ core: borrowing RWSpinLockCore) {
+  core.waitToRead(interruptsAreOff: false)
+}
 
 /// Waits to read by an interrupt-safe lock.
 @_silgen_name("apus_read_with_interrupts_off")
 @inline(never)
 @usableFromInline
-func readWithInterruptsOff(_ core: borrowing RWSpinLockCore) { core.waitToRead() }
+func readWithInterruptsOff(_ core: borrowing RWSpinLockCore) {
+  core.waitToRead(interruptsAreOff: true)
+}
 
 /// Waits to write by a thread-only lock.
 @_silgen_name("apus_write_in_thread")
 @inline(never)
 @usableFromInline
-func writeInThread(_ core: borrowing RWSpinLockCore) { core.waitToWrite() }
+func writeInThread(_ core: borrowing RWSpinLockCore) {
+  core.waitToWrite(interruptsAreOff: false)
+}
 
 /// Waits to write by an interrupt-safe lock.
 @_silgen_name("apus_write_with_interrupts_off")
 @inline(never)
 @usableFromInline
-func writeWithInterruptsOff(_ core: borrowing RWSpinLockCore) { core.waitToWrite() }
+func writeWithInterruptsOff(_ core: borrowing RWSpinLockCore) {
+  core.waitToWrite(interruptsAreOff: true)
+}

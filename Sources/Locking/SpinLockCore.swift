@@ -57,10 +57,14 @@ struct SpinLockCore: ~Copyable, Sendable {
 @_silgen_name("apus_wait_in_thread")
 @inline(never)
 @usableFromInline
-func waitInThread(_ core: borrowing SpinLockCore) { core.queue.wait(for: core.isLocked) }
+func waitInThread(_ core: borrowing SpinLockCore) {
+  core.queue.wait(for: core.isLocked, interruptsAreOff: false)
+}
 
 /// Waits for an interrupt-safe lock and takes it.
 @_silgen_name("apus_wait_with_interrupts_off")
 @inline(never)
 @usableFromInline
-func waitWithInterruptsOff(_ core: borrowing SpinLockCore) { core.queue.wait(for: core.isLocked) }
+func waitWithInterruptsOff(_ core: borrowing SpinLockCore) {
+  core.queue.wait(for: core.isLocked, interruptsAreOff: true)
+}
