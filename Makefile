@@ -22,7 +22,7 @@ help:
 	@echo 'make bench          count what the operations of the kernel cost, and compare'
 	@echo 'make verify         check the models of the protocols with spin'
 	@echo 'make explore        run the kernel in many orders (SCENARIO=name SCHEDULES=n SEED=n SCHEDULE=…)'
-	@echo 'make soak           boot 200 times over all machines and many numbers of CPUs'
+	@echo 'make soak           boot 200 times over all machines; ten million operations on memory'
 	@echo 'make corpus         compare isrcheck with gcc over a small Linux; read real kernels'
 	@echo 'make fuzz           feed isrcheck broken images (RUNS=n of each of two)'
 	@echo 'make build          make the command apus, in release mode: $(APUS)'

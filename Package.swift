@@ -49,7 +49,10 @@ let package = Package(
     // What an application imports.
     .target(
       name: "Apus",
-      dependencies: ["Kernel", "Interrupts", "Console", "FileSystem", "PerCPU", "Machine"],
+      dependencies: [
+        "Kernel", "Interrupts", "Heap", "PhysicalMemory", "Console", "FileSystem", "PerCPU",
+        "Machine",
+      ],
       swiftSettings: kernel),
     .target(name: "GuestTesting", dependencies: ["Apus"], swiftSettings: kernel),
 
@@ -65,7 +68,8 @@ let package = Package(
       name: "Interrupts", dependencies: ["Console", "Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
-      name: "Heap", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine", "CMachine"],
+      name: "Heap",
+      dependencies: ["PhysicalMemory", "Boot", "Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "VirtualMemory", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine"],

@@ -3,6 +3,7 @@ import ACPI
 import Boot
 import CMachine
 import Console
+import Heap
 import Interrupts
 import Locking
 import Machine
@@ -80,7 +81,8 @@ struct Processors {
       byteCount: CrossCall.byteCount(for: count) + UrgentCall.byteCount(for: count)
         + Epoch.byteCount(for: count)
         + CPUWork.byteCount(for: count) + StopState.byteCount(for: count)
-        + FrameAllocator.cacheByteCount(for: count) + ConsoleDevice.bufferByteCount(for: count))
+        + FrameAllocator.cacheByteCount(for: count) + Heap.byteCount(for: count)
+        + ConsoleDevice.bufferByteCount(for: count))
     CrossCall.initialize(in: storage, count: count)
     storage += CrossCall.byteCount(for: count)
     UrgentCall.initialize(in: storage, count: count)
@@ -93,6 +95,11 @@ struct Processors {
     storage += StopState.byteCount(for: count)
     FrameAllocator.shared.enableCaches(in: storage, count: count)
     storage += FrameAllocator.cacheByteCount(for: count)
+    // A global that cannot be moved has one address.
+    withUnsafePointer(to: FrameAllocator.shared) {
+      Heap.shared.initialize(on: $0, in: storage, count: count)
+    }
+    storage += Heap.byteCount(for: count)
     ConsoleDevice.enableBuffers(in: storage, count: count)
 
     guard let block = Self.makeBlock(at: blocks, index: 0) else {

@@ -21,6 +21,9 @@ extension Simulation {
   func startSharedMachine(cpuCount: Int) {
     let calls = Storage(byteCount: CrossCall.byteCount(for: cpuCount))
     let work = Storage(byteCount: CPUWork.byteCount(for: cpuCount))
+    let urgentCalls = Storage(byteCount: UrgentCall.byteCount(for: cpuCount))
+    keep(urgentCalls)
+    UrgentCall.initialize(in: urgentCalls.start, count: cpuCount)
     keep(calls)
     keep(work)
     CrossCall.initialize(in: calls.start, count: cpuCount)
