@@ -55,8 +55,15 @@ public struct LockStatistics: ~Copyable {
     return nil
   }
 
-  /// Counts a lock as taken by this CPU, after it has waited for `wait` if it had to.
+  /// Counts a lock as taken by this CPU, after it has waited for `wait` if it had to. Not on the host,
+  /// where nobody reads it and explored schedules must not depend on what ran before.
   static func count(_ lock: LockIdentity, wait: UInt64?) {
+    #if hasFeature(Embedded)
+    countInImage(lock, wait: wait)
+    #endif
+  }
+
+  private static func countInImage(_ lock: LockIdentity, wait: UInt64?) {
     guard let row = row(of: lock) else { return }
     row.pointee.acquisitions.wrappingAdd(1, ordering: .relaxed)
     row.pointee.owner.store(UInt64(Processor.index), ordering: .relaxed)
@@ -68,9 +75,11 @@ public struct LockStatistics: ~Copyable {
 
   /// Counts the time for which a lock was held.
   static func count(_ lock: LockIdentity, hold: UInt64) {
+    #if hasFeature(Embedded)
     guard let row = row(of: lock) else { return }
     row.pointee.totalHold.wrappingAdd(hold, ordering: .relaxed)
     raise(row.pointee.longestHold, to: hold)
+    #endif
   }
 
   private static func raise(_ longest: borrowing Atomic<UInt64>, to time: UInt64) {
