@@ -1,5 +1,4 @@
-/* Models timers per CPU, set on the CPU of the caller, cancelled
- * from any.
+/* Models timers per CPU, which are set on the CPU of the caller and cancelled from any.
  *
  * A sleeper sets its timer on CPU 0, is moved, cancels it from CPU 1, sets it again there and waits for
  * it to the end; another thread has a timer on CPU 1 that nobody cancels, and a third one on CPU 0.
