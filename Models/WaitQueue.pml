@@ -1,4 +1,4 @@
-/* Models Sources/Scheduler/Parking.swift, with a wait queue over it.
+/* Models Sources/Scheduler/WaitQueue.swift and Parking.swift, with a timeout.
  *
  * A semaphore over a wait queue. The threads 0 and 1 take a permit each, thread 0 with a timeout; a
  * third CPU gives two permits, one after the other; the timer's interrupt may come at any time

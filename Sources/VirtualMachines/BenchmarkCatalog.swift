@@ -74,6 +74,7 @@ public enum BenchmarkCatalog {
     Benchmark("malloc-remote-free-pair", target: 150),
     Benchmark("yield-pair", target: 200, peer: 371, linux: 3_045),
     Benchmark("thread-create-join", target: 3_000, peer: 25_324, linux: 75_540),
+    Benchmark("semaphore-pair", target: 32, peer: 76, linux: 35),
     Benchmark("conflicts-frames", .conflicts, target: 0),
     Benchmark("conflicts-heap", .conflicts, target: 0),
     Benchmark("boot-main-4cpu-insns", .boot, target: 150_000, peer: 100_000_000),

@@ -8,7 +8,7 @@ import PerCPU
 /// `Sources/Scheduler`: each thread runs to its end, on CPUs that it may use, and no CPU idles while
 /// a thread waits that may run there.
 enum SchedulerScenarios {
-  static var all: [Scenario] { [join, yield, wakeOrder, affinity, detach, noCPUIdles] }
+  static var all: [Scenario] { [join, yield, wakeOrder, affinity, detach, noCPUIdles, semaphore] }
 
   /// Threads of one run.
   private final class Run: @unchecked Sendable {
@@ -209,6 +209,36 @@ enum SchedulerScenarios {
         }.detach()
       }
     }
+  }
+
+  /// Three threads take the one permit in turn, and give it back.
+  static let semaphore = Scenario("Scheduler/semaphore") { machine in
+    let run = Run(machine, cpuCount: 2, threads: 3)
+    machine.keep(run)
+    let permits = Permits()
+    run.start {
+      for index in 0..<3 {
+        run.spawn {
+          permits.semaphore.wait()
+          let holders = permits.holders.wrappingAdd(1, ordering: .relaxed).newValue
+          run.check(holders == 1, "\(holders) threads have the one permit")
+          permits.holders.wrappingSubtract(1, ordering: .relaxed)
+          run.log.append(index)
+          permits.semaphore.signal()
+          run.finish()
+        }.detach()
+      }
+    }
+    machine.atEnd {
+      machine.check(run.log.sorted() == [0, 1, 2], "threads that had the permit: \(run.log)")
+      machine.check(permits.semaphore.tryWait(), "the permit is lost")
+      machine.check(!permits.semaphore.tryWait(), "there is a permit too many")
+    }
+  }
+
+  private final class Permits: Sendable {
+    let semaphore = Semaphore(1)
+    let holders = Atomic<Int>(0)
   }
 
   private final class Arrivals: Sendable {

@@ -12,8 +12,20 @@ enum Threads {
       Benchmark("thread-create-join", rounds: 1_000, prepare: prepare) { run in
         finish([spawn { run { spawn {}.join() } }])
       },
+      Benchmark("semaphore-pair", rounds: 10_000, prepare: prepare) { run in
+        finish([
+          spawn {
+            run {
+              semaphore.wait()
+              semaphore.signal()
+            }
+          }
+        ])
+      },
     ]
   }
+
+  private static let semaphore = Semaphore(1)
 
   /// Makes the scheduler, and the stacks that it keeps.
   private static func prepare() {
