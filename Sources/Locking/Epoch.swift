@@ -12,12 +12,15 @@ import PerCPU
 /// Nothing waits for an epoch with a lock held or inside of a section: `synchronize` is the only
 /// call that waits. Modelled in `Models/Epoch.pml`.
 public struct Epoch: ~Copyable, Sendable {
-  /// What a CPU has of its own.
+  /// What a CPU tells all others: on a line that it writes at the borders of sections only.
   @usableFromInline
-  struct Local: ~Copyable {
-    /// The epoch that the open section has seen, doubled, plus 1; 0 without one. Read by all CPUs.
-    @usableFromInline let announcement = Atomic<UInt64>(0)
-    /// What this CPU has retired, oldest first. Its own.
+  struct Announcement: ~Copyable {
+    /// The epoch that the open section has seen, doubled, plus 1; 0 without one.
+    @usableFromInline let word = Atomic<UInt64>(0)
+  }
+
+  /// What this CPU has retired, oldest first. Its own.
+  struct RetireList {
     var oldest: UnsafeMutablePointer<RetiredObject>?
     var newest: UnsafeMutablePointer<RetiredObject>?
     var count = 0
@@ -25,7 +28,8 @@ public struct Epoch: ~Copyable, Sendable {
   }
 
   @usableFromInline let current = Atomic<UInt64>(1)
-  @usableFromInline let locals = CPULocal<Local>()
+  @usableFromInline let announcements = CPULocal<Announcement>()
+  private let lists = CPULocal<RetireList>()
 
   /// Epochs without storage.
   public init() {}
@@ -34,11 +38,16 @@ public struct Epoch: ~Copyable, Sendable {
   public static let shared = Epoch()
 
   /// Memory that `count` CPUs need.
-  public static func byteCount(for count: Int) -> Int { CPULocal<Local>.byteCount(for: count) }
+  public static func byteCount(for count: Int) -> Int {
+    CPULocal<Announcement>.byteCount(for: count) + CPULocal<RetireList>.byteCount(for: count)
+  }
 
   /// Makes sections possible; `storage` is never freed. On the boot CPU.
   public func initialize(in storage: UnsafeMutableRawPointer, count: Int) {
-    locals.initialize(in: storage, count: count) { _ in Local() }
+    announcements.initialize(in: storage, count: count) { _ in Announcement() }
+    lists.initialize(
+      in: storage + CPULocal<Announcement>.byteCount(for: count), count: count
+    ) { _ in RetireList() }
   }
 
   /// Runs `body` in a section: what it reads of structures whose objects are retired here stays there
@@ -63,22 +72,22 @@ public struct Epoch: ~Copyable, Sendable {
   @inline(__always)
   public borrowing func enter() -> EpochSection {
     Processor.disablePreemption()
-    let local = locals.pointer(for: .current)
+    let own = announcements.pointer(for: .current)
     // A handler that comes in between leaves the word as it found it.
-    let isOutermost = local.pointee.announcement.load(ordering: .relaxed) == 0
+    let isOutermost = own.pointee.word.load(ordering: .relaxed) == 0
     if isOutermost {
-      local.pointee.announcement.store(
+      own.pointee.word.store(
         current.load(ordering: .relaxed) << 1 | 1, ordering: .relaxed)
       // The announcement is seen before anything is read: pairs with the fence in `tryAdvance`.
       memoryFence(ordering: .sequentiallyConsistent)
     }
-    return EpochSection(local, isOutermost: isOutermost)
+    return EpochSection(own, isOutermost: isOutermost)
   }
 
   /// Whether this CPU is inside of a section. Where the thread cannot be moved to another CPU.
   @inline(__always)
   public var isInside: Bool {
-    locals.pointer(for: .current).pointee.announcement.load(ordering: .relaxed) != 0
+    announcements.pointer(for: .current).pointee.word.load(ordering: .relaxed) != 0
   }
 
   /// The stamp of what was taken out of its structure just before: see `hasPassed`. Any context.
@@ -104,10 +113,10 @@ public struct Epoch: ~Copyable, Sendable {
     _ reclaim: @escaping @convention(c) (UnsafeMutableRawPointer) -> Void
   ) {
     object.initialize(to: RetiredObject(stamp: stamp(), reclaim: reclaim))
-    locals.withCurrent { local in
-      if let newest = local.newest { newest.pointee.next = object } else { local.oldest = object }
-      local.newest = object
-      local.count += 1
+    lists.withCurrent { list in
+      if let newest = list.newest { newest.pointee.next = object } else { list.oldest = object }
+      list.newest = object
+      list.count += 1
     }
   }
 
@@ -120,21 +129,21 @@ public struct Epoch: ~Copyable, Sendable {
   public borrowing func reclaim(atMost limit: Int = 4) -> Int {
     Processor.disablePreemption()
     defer { Processor.enablePreemption() }
-    let local = locals.current
+    let list = lists.current
     // An object's function may retire others, and come back here.
-    if local.pointee.count == 0 || local.pointee.isReclaiming { return local.pointee.count }
-    local.pointee.isReclaiming = true
+    if list.pointee.count == 0 || list.pointee.isReclaiming { return list.pointee.count }
+    list.pointee.isReclaiming = true
     tryAdvance()
     var left = limit
-    while left > 0, let object = local.pointee.oldest, hasPassed(object.pointee.stamp) {
-      local.pointee.oldest = object.pointee.next
-      if local.pointee.oldest == nil { local.pointee.newest = nil }
-      local.pointee.count -= 1
+    while left > 0, let object = list.pointee.oldest, hasPassed(object.pointee.stamp) {
+      list.pointee.oldest = object.pointee.next
+      if list.pointee.oldest == nil { list.pointee.newest = nil }
+      list.pointee.count -= 1
       left -= 1
       object.pointee.reclaim(UnsafeMutableRawPointer(object))
     }
-    local.pointee.isReclaiming = false
-    return local.pointee.count
+    list.pointee.isReclaiming = false
+    return list.pointee.count
   }
 
   /// Waits until every section that is open now is closed, and reclaims what this CPU has retired. With
@@ -163,7 +172,7 @@ public struct Epoch: ~Copyable, Sendable {
     memoryFence(ordering: .sequentiallyConsistent)
     for cpu in CPUSet.online {
       // Acquire pairs with the release at the end of a section.
-      let word = locals.pointer(for: cpu).pointee.announcement.load(ordering: .acquiring)
+      let word = announcements.pointer(for: cpu).pointee.word.load(ordering: .acquiring)
       if word != 0 && word != epoch << 1 | 1 { return false }
     }
     // Release: who reads the new epoch has all of the above behind it. If another CPU was faster, the
@@ -178,13 +187,13 @@ public struct Epoch: ~Copyable, Sendable {
 /// first. Until then the thread is not preempted.
 @frozen
 public struct EpochSection: ~Copyable {
-  @usableFromInline let local: UnsafeMutablePointer<Epoch.Local>
+  @usableFromInline let own: UnsafeMutablePointer<Epoch.Announcement>
   @usableFromInline let isOutermost: Bool
 
   @inline(__always)
   @usableFromInline
-  init(_ local: UnsafeMutablePointer<Epoch.Local>, isOutermost: Bool) {
-    self.local = local
+  init(_ own: UnsafeMutablePointer<Epoch.Announcement>, isOutermost: Bool) {
+    self.own = own
     self.isOutermost = isOutermost
   }
 
@@ -192,7 +201,7 @@ public struct EpochSection: ~Copyable {
   @inline(__always)
   public consuming func leave() {
     // Release: what was read here was read before the object is reclaimed.
-    if isOutermost { local.pointee.announcement.store(0, ordering: .releasing) }
+    if isOutermost { own.pointee.word.store(0, ordering: .releasing) }
     Processor.enablePreemption()
     discard self
   }
