@@ -26,14 +26,18 @@ enum Ending {
     }
   }
 
-  /// Gives back the memory of the threads that ended on this CPU, detached. Interrupts are off.
-  @inline(never)
-  static func reap(_ own: UnsafeMutablePointer<RunQueue>) {
-    while let thread = own.pointee.ended {
-      own.pointee.ended = thread.pointee.next
-      Processor.enableInterrupts()
+  /// Gives back the memory of the threads that ended on this CPU, detached. Not in interrupts.
+  @inline(__always)
+  static func reap() {
+    // A CPU that takes the list has it for itself: a thread that ends meanwhile begins a new one.
+    var ended = Processor.withInterruptsDisabled {
+      let own = Scheduler.queues.current
+      defer { own.pointee.ended = nil }
+      return own.pointee.ended
+    }
+    while let thread = ended {
+      ended = thread.pointee.next
       ThreadMemory.free(thread)
-      Processor.disableInterrupts()
     }
   }
 }
@@ -57,6 +61,7 @@ extension Thread {
   public func join() {
     let own = Scheduler.currentRecord
     precondition(own != record, "a thread joins itself")
+    precondition(own.pointee.memory != nil, "a CPU's idle loop waits for a thread")
     Parking.prepare(own)
     // Release: the one that ends sees this thread prepared. Acquire pairs with the release in `finish`.
     let result = record.pointee.ending.compareExchange(

@@ -16,7 +16,9 @@ extension Scheduler {
           IdleCPUs.leave(own.pointee.bit)
           run(thread, own)
         } else if own.pointee.ended != nil {
-          Ending.reap(own)
+          Processor.enableInterrupts()
+          Ending.reap()
+          Processor.disableInterrupts()
         } else if !isDone() {
           // Whoever takes this CPU out of the idle ones sends it an interrupt, which is pending then.
           Processor.waitForInterrupt()

@@ -16,7 +16,7 @@ extension Thread {
     let cpus = affinity?.intersection(.online) ?? .online
     if cpus.isEmpty { throw ThreadError.noCPU }
     if stackSize < minimumStackSize { throw ThreadError.stackTooSmall }
-    reapEnded()
+    Ending.reap()
     let memory = ThreadMemory.allocate(byteCount: (stackSize + 63) & ~63)
     let record = memory.recordAddress.bindMemory(to: ThreadRecord.self, capacity: 1)
     record.initialize(
@@ -27,14 +27,6 @@ extension Thread {
       top: UnsafeMutableRawPointer(record), start, argument: record)
     Processor.withInterruptsDisabled { Placement.put(record) }
     return Thread(record)
-  }
-
-  @inline(__always)
-  private static func reapEnded() {
-    Processor.withInterruptsDisabled {
-      let own = Scheduler.queues.current
-      if own.pointee.ended != nil { Ending.reap(own) }
-    }
   }
 
   /// The first function of each thread.
