@@ -74,7 +74,8 @@ let package = Package(
       dependencies: ["Locking", "PerCPU", "Machine", "CMachine", "Boot"], swiftSettings: kernel),
     .target(
       name: "Console", dependencies: ["Locking", "PerCPU", "Machine"], swiftSettings: kernel),
-    .target(name: "Locking", dependencies: ["PerCPU", "Machine", "CMachine"], swiftSettings: kernel),
+    .target(
+      name: "Locking", dependencies: ["PerCPU", "Machine", "CMachine"], swiftSettings: kernel),
     .target(name: "PerCPU", dependencies: ["Machine"], swiftSettings: kernel),
     .target(name: "Machine", dependencies: ["CMachine"], swiftSettings: kernel),
     .target(

@@ -140,6 +140,9 @@ struct BenchCommand: ParsableCommand {
     if let former, let difference = report.facts.difference(from: former.facts) {
       StandardError.note("what is compared was measured with another \(difference)")
     }
+    if BenchmarkReport.Facts.isChecked {
+      StandardError.note("the kernel was measured with its checks, as APUS_CHECKED asks for")
+    }
     if setThresholds {
       thresholds.adopt(report.results)
       return try thresholds.write(to: path)

@@ -16,6 +16,10 @@ extension Execution {
       send: { context, vector, index in
         Execution.at(context) { $0.send(vector, to: Int(index)) }
       },
+      output: { context, channel, byte in
+        guard let channel = OutputChannel(rawValue: channel) else { return }
+        Execution.at(context) { $0.output(byte, to: channel) }
+      },
       now: { context in Execution.at(context) { $0.now } },
       arm_timer: { context, deadline in Execution.at(context) { $0.armTimer(at: deadline) } })
   }

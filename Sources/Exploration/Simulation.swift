@@ -9,11 +9,12 @@ public final class Simulation {
   var interruptHandler: ((UInt64) -> Void)?
   var interrupts: [(vector: InterruptVector, cpu: Int, times: Int)] = []
   var labels: [(range: Range<UInt>, name: String)] = []
+  /// What left the machine, by channel.
+  public internal(set) var output: [OutputChannel: [UInt8]] = [:]
   private var kept: [AnyObject] = []
 
-  unowned let execution: Execution
-
-  init(_ execution: Execution) { self.execution = execution }
+  /// Ends the run as failed.
+  var fail: (String) -> Void = { _ in }
 
   /// Adds a CPU that does `body`, with interrupts on at the start; afterwards it idles and still
   /// takes interrupts. CPUs have indices in the order of these calls, from 0 on.
@@ -40,7 +41,7 @@ public final class Simulation {
 
   /// Ends the run as failed if the condition is false. In `cpu` bodies, handlers, and `atEnd`.
   public func check(_ condition: Bool, _ message: @autoclosure () -> String) {
-    if !condition { execution.fail(.check, message()) }
+    if !condition { fail(message()) }
   }
 
   /// Gives memory a name for traces.

@@ -6,6 +6,8 @@ public enum SimulatedOperation: UInt8, Sendable {
   case fence, pause
   case disableInterrupts, enableInterrupts, waitForInterrupt
   case sendInterrupt
+  /// A byte goes out.
+  case output
   case forgetTranslation, forgetAllTranslations
   /// An access to virtual memory begins; then the memory management unit reads and marks table
   /// entries, and does what it was asked. No interrupt comes within.

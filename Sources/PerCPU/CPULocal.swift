@@ -5,8 +5,7 @@ import Machine
 /// A global of this type has no memory until the boot CPU provides it, before any other CPU runs;
 /// so a machine with few CPUs pays for few.
 public struct CPULocal<Value: ~Copyable>: ~Copyable {
-  // Written once by the boot CPU before any other runs.
-  private let base = Atomic<UInt64>(0)
+  private let base = BootConstant<UInt64>(0)
 
   /// Values that do not exist yet.
   public init() {}
@@ -26,18 +25,18 @@ public struct CPULocal<Value: ~Copyable>: ~Copyable {
       (storage + index * Self.stride).bindMemory(to: Value.self, capacity: 1)
         .initialize(to: makeValue(CPU(index: index)))
     }
-    base.store(UInt64(UInt(bitPattern: storage)), ordering: .releasing)
+    base.set(UInt64(UInt(bitPattern: storage)))
   }
 
   /// Whether the values exist.
   @inline(__always)
-  public var isInitialized: Bool { base.load(ordering: .relaxed) != 0 }
+  public var isInitialized: Bool { base.value != 0 }
 
   /// Where a CPU's value is. The values are shared memory: what another CPU may touch must be
   /// atomic.
   @inline(__always)
   public func pointer(for cpu: CPU) -> UnsafeMutablePointer<Value> {
-    let address = UInt(base.load(ordering: .relaxed)) &+ UInt(cpu.index &* Self.stride)
+    let address = UInt(base.value) &+ UInt(cpu.index &* Self.stride)
     guard let pointer = UnsafeMutablePointer<Value>(bitPattern: address) else {
       fatalError("CPU-local storage is used before it exists")
     }

@@ -30,9 +30,9 @@ public struct FrameAllocator: ~Copyable, Sendable {
   /// The largest aligned block has 2^18 frames: 1 GiB.
   public static let largestOrder = 18
 
-  // Written once at boot, then constant: the lines that all CPUs read have nothing else on them.
-  private let tableAddress = Atomic<UInt64>(0)
-  private let frameCount = Atomic<Int>(0)
+  // The lines that all CPUs read have nothing else on them.
+  private let tableAddress = BootConstant<UInt64>(0)
+  private let frameCount = BootConstant<Int>(0)
   let caches = CPULocal<FrameCache>()
   let cacheCount = Atomic<Int>(0)
   private let apart = LinePadding()
@@ -73,8 +73,8 @@ public struct FrameAllocator: ~Copyable, Sendable {
     let table = FrameTable(
       address: UInt(bitPattern: metadata), frameCount: Int(Swift.min(end / Self.frameSize, 1 << 32))
     )
-    tableAddress.store(UInt64(table.address), ordering: .relaxed)
-    frameCount.store(table.frameCount, ordering: .relaxed)
+    tableAddress.set(UInt64(table.address))
+    frameCount.set(table.frameCount)
     usableCount.store(0, ordering: .relaxed)
     cacheCount.store(0, ordering: .relaxed)
     withBuddies {
@@ -222,13 +222,13 @@ public struct FrameAllocator: ~Copyable, Sendable {
   @inline(__always)
   var table: FrameTable {
     FrameTable(
-      address: UInt(tableAddress.load(ordering: .relaxed)),
+      address: UInt(tableAddress.value),
       frameCount: recordCount)
   }
 
   /// How many frames have a record.
   @inline(__always)
-  var recordCount: Int { frameCount.load(ordering: .relaxed) }
+  var recordCount: Int { frameCount.value }
 
   /// Runs `body` with the lock of the buddy system. With preemption disabled or on a CPU without
   /// threads.

@@ -1,3 +1,5 @@
+import Glibc
+
 extension BenchmarkReport.Facts {
   /// The facts of a bench of the kernel at `root`, here and now.
   public init(root: String) {
@@ -5,11 +7,15 @@ extension BenchmarkReport.Facts {
     configuration.instructionClock = true
     self.init(
       commit: Self.commit(root: root), qemu: QEMUCommandLine.version() ?? "unknown",
-      swift: Self.swift() ?? "unknown", machine: configuration.machine.qemuMachine,
+      swift: Self.swift() ?? "unknown", build: Self.isChecked ? "release, checked" : "release",
+      machine: configuration.machine.qemuMachine,
       cpuModel: configuration.accelerator.cpuModel, cpus: configuration.cpus,
       memory: configuration.memory.description,
       flags: QEMUCommandLine(configuration).accelerator.joined(separator: " "))
   }
+
+  /// Whether the environment asks for checks in the kernel (`Package.swift`), which cost.
+  public static var isChecked: Bool { getenv("APUS_CHECKED") != nil }
 
   /// The commit of the sources, or `unknown` where there is no repository.
   private static func commit(root: String) -> String {

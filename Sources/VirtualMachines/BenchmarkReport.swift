@@ -8,6 +8,8 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
     public var commit: String
     public var qemu: String
     public var swift: String
+    /// `release`, or `release, checked` when the kernel was built with its debug checks.
+    public var build: String
     public var machine: String
     public var cpuModel: String
     public var cpus: Int
@@ -16,12 +18,13 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
     public var flags: String
 
     public init(
-      commit: String, qemu: String, swift: String, machine: String, cpuModel: String, cpus: Int,
-      memory: String, flags: String
+      commit: String, qemu: String, swift: String, build: String, machine: String,
+      cpuModel: String, cpus: Int, memory: String, flags: String
     ) {
       self.commit = commit
       self.qemu = qemu
       self.swift = swift
+      self.build = build
       self.machine = machine
       self.cpuModel = cpuModel
       self.cpus = cpus
@@ -33,6 +36,7 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
     public func difference(from other: Facts) -> String? {
       if qemu != other.qemu { return "QEMU (\(other.qemu))" }
       if swift != other.swift { return "compiler (\(other.swift))" }
+      if build != other.build { return "build (\(other.build))" }
       let machines = [self, other].map {
         [$0.machine, $0.cpuModel, $0.memory, $0.flags, "\($0.cpus)"]
       }

@@ -52,8 +52,9 @@ public struct BenchmarkThresholds: Equatable, Sendable {
     case unknown
   }
 
-  /// Compares a figure with its threshold.
+  /// Compares a figure with its threshold; one that depends on the host has none.
   public func verdict(on result: BenchmarkReport.Result) -> Verdict {
+    guard Self.applies(to: result) else { return .kept }
     guard let known = values[result.name] else { return .unknown }
     if result.value > known * (1 + Self.tolerance) { return .rose(from: known) }
     if result.value < known * (1 - Self.tolerance) { return .fell(from: known) }
@@ -62,6 +63,10 @@ public struct BenchmarkThresholds: Equatable, Sendable {
 
   /// Takes the figures of a report for the new thresholds; others stay as they are.
   public mutating func adopt(_ results: [BenchmarkReport.Result]) {
-    for result in results { values[result.name] = result.value }
+    for result in results where Self.applies(to: result) { values[result.name] = result.value }
+  }
+
+  private static func applies(to result: BenchmarkReport.Result) -> Bool {
+    BenchmarkCatalog.all.first { $0.name == result.name }?.isExact ?? true
   }
 }

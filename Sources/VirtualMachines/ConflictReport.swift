@@ -25,19 +25,36 @@ public struct ConflictReport: Equatable, Sendable, Codable {
   /// The lines of the window that counts.
   public var lines: [Line]
 
-  /// The report's text, a line of it for each line of memory and each function.
+  /// The report's text. Lines of memory that are the same thing and are touched by the same functions
+  /// on the same CPUs stand together.
   public var text: String {
-    var text = "\(name): \(lines.count) lines\n"
+    var groups: [(line: Line, addresses: [String])] = []
     for line in lines {
-      text += "  \(line.address)  \(line.object)\n"
-      for function in line.functions {
-        let parts = [("read by", function.readers), ("written by", function.writers)]
-          .filter { !$0.1.isEmpty }
-          .map { "\($0.0) CPU \($0.1.map(String.init).joined(separator: ", "))" }
-        text += "    \(function.name): \(parts.joined(separator: "; "))\n"
+      let index = groups.firstIndex {
+        $0.line.object == line.object && $0.line.functions == line.functions
+      }
+      if let index {
+        groups[index].addresses.append(line.address)
+      } else {
+        groups.append((line, [line.address]))
       }
     }
+    var text = "\(name): \(lines.count) \(lines.count == 1 ? "line" : "lines")\n"
+    for (line, addresses) in groups {
+      text += "  \(line.object): \(addresses.joined(separator: " "))\n"
+      for function in line.functions { text += "    \(function.text)\n" }
+    }
     return text
+  }
+}
+
+extension ConflictReport.Function {
+  /// The name, and what it does on which CPUs.
+  var text: String {
+    let parts = [("read by", readers), ("written by", writers)]
+      .filter { !$0.1.isEmpty }
+      .map { "\($0.0) CPU \($0.1.map(String.init).joined(separator: ", "))" }
+    return "\(name): \(parts.joined(separator: "; "))"
   }
 }
 
@@ -54,6 +71,9 @@ struct ConflictMeasurement: Equatable {
 
   /// The object in the image that holds the lines of the planted windows.
   private static let planted = "benchmark_planted_lines"
+
+  /// The beginnings of the names of functions that are the heap's.
+  private static let heapFunctions = ["Heap.", "apus_heap_", "malloc", "free", "posix_memalign"]
 
   /// Where the kernel keeps a record for each frame, and how many bytes.
   let records: Range<UInt64>
@@ -121,9 +141,11 @@ struct ConflictMeasurement: Equatable {
       return "frame records \(first) to \(first + count - 1)"
     }
     if line.virtualAddress >= KernelAddresses.stacks { return "stack" }
-    // Memory has no names. But nobody else touches the heap's pages in the name of the heap.
+    // Memory has no names, but the heap's functions touch little else.
     let page = String(line.address & ~4095, radix: 16)
-    let isHeap = functions.contains { $0.name.hasPrefix("Heap.") }
+    let isHeap = functions.contains { function in
+      Self.heapFunctions.contains { function.name.hasPrefix($0) }
+    }
     return isHeap ? "heap page 0x\(page)" : "memory, page 0x\(page)"
   }
 

@@ -20,8 +20,8 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
   }
 
   private let state = SpinLock<StateLock, State>(State())
-  // Written once by the boot CPU before any other runs; reports read it without the lock.
-  private let root = Atomic<UInt64>(0)
+  // Reports read it without the lock.
+  private let root = BootConstant<UInt64>(0)
 
   init() {}
 
@@ -35,9 +35,9 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
   public static let stackGap: UInt64 = 512 << 10
 
   /// Takes over the tables in use, at physical address `root`.
-  public func adopt(root: UInt64) { self.root.store(root, ordering: .relaxed) }
+  public func adopt(root: UInt64) { self.root.set(root) }
 
-  private var table: PageTable { PageTable(root: root.load(ordering: .relaxed)) }
+  private var table: PageTable { PageTable(root: root.value) }
 
   /// Gives a range of addresses other permissions. Page borders.
   public func protect(

@@ -6,8 +6,8 @@ import Testing
 
 @Suite("Benchmark reports") struct BenchmarkReportTests {
   static let facts = BenchmarkReport.Facts(
-    commit: "0123abc", qemu: "QEMU 7.2", swift: "Swift 6.3.1", machine: "microvm",
-    cpuModel: "max", cpus: 4, memory: "256M", flags: "-icount shift=0")
+    commit: "0123abc", qemu: "QEMU 7.2", swift: "Swift 6.3.1", build: "release",
+    machine: "microvm", cpuModel: "max", cpus: 4, memory: "256M", flags: "-icount shift=0")
 
   static func result(_ name: String, _ value: Double) throws -> BenchmarkReport.Result {
     let benchmark = try #require(BenchmarkCatalog.all.first { $0.name == name })
@@ -122,20 +122,39 @@ import Testing
     #expect(Self.facts.difference(from: other) == nil)
     other.memory = "64M"
     #expect(Self.facts.difference(from: other) == "virtual machine")
+    other.build = "release, checked"
+    #expect(Self.facts.difference(from: other) == "build (release, checked)")
     other.qemu = "QEMU 9"
     #expect(Self.facts.difference(from: other) == "QEMU (QEMU 9)")
   }
 
   @Test func conflictsAreNamed() throws {
     #expect(
-      try Self.report().conflicts.map(\.text) == [
-        """
-        conflicts-heap: 1 lines
-          0x72000  heap page 0x72000
+      try Self.report().conflicts[0].text == """
+        conflicts-heap: 1 line
+          heap page 0x72000: 0x72000
             Heap.free(_:): written by CPU 0, 3
 
-        """
-      ])
+        """)
+  }
+
+  @Test func linesThatAreAlikeStandTogether() throws {
+    var report = try Self.report().conflicts[0]
+    report.lines += [report.lines[0], report.lines[0], report.lines[0]]
+    report.lines[1].functions[0].readers = [1]
+    report.lines[2].address = "0x72080"
+    report.lines[3].object = "stack"
+    #expect(
+      report.text == """
+        conflicts-heap: 4 lines
+          heap page 0x72000: 0x72000 0x72080
+            Heap.free(_:): written by CPU 0, 3
+          heap page 0x72000: 0x72000
+            Heap.free(_:): read by CPU 1; written by CPU 0, 3
+          stack: 0x72000
+            Heap.free(_:): written by CPU 0, 3
+
+        """)
   }
 
   @Test(arguments: [

@@ -29,6 +29,14 @@ import Testing
       Self.thresholds.verdict(on: try BenchmarkReportTests.result("spin-pair", 1)) == .unknown)
   }
 
+  @Test func whatDependsOnTheHostHasNoThreshold() throws {
+    let result = try BenchmarkReportTests.result("boot-main-4cpu-us", 9500)
+    #expect(BenchmarkThresholds([result.name: 1]).verdict(on: result) == .kept)
+    var thresholds = BenchmarkThresholds([:])
+    thresholds.adopt([result])
+    #expect(thresholds.values.isEmpty)
+  }
+
   @Test func figuresAreAdoptedAndWritten() throws {
     let directory = try VirtualMachines.TemporaryDirectory()
     defer { directory.remove() }

@@ -21,6 +21,8 @@ struct apus_explorer {
   void (*_Nonnull written)(void *_Nonnull context);
   // Makes an interrupt pending on a CPU.
   void (*_Nonnull send)(void *_Nonnull context, uint8_t vector, int64_t index);
+  // Takes a byte of text that leaves the machine by a channel (`OutputChannel` of Machine).
+  void (*_Nonnull output)(void *_Nonnull context, uint8_t channel, uint8_t byte);
   // Nanoseconds of simulated time.
   uint64_t (*_Nonnull now)(void *_Nonnull context);
   // Asks for a timer interrupt of the current CPU; UINT64_MAX takes the wish back.

@@ -48,16 +48,23 @@ public enum OneShotTimer {
   public static func stop() { arm(at: .max) }
 }
 
-/// The ways that text leaves the machine: on the host, standard output and standard error.
-public enum OutputChannel: Sendable {
+/// The ways that text leaves the machine: on the host, standard output, or the explorer's record.
+public enum OutputChannel: UInt8, Sendable {
   case serial
   case debugConsole
 
   /// There is none on the host.
   public static var hasDebugConsole: Bool { false }
 
-  /// Writes bytes to standard output.
+  /// Writes bytes. Under an explorer other CPUs may run before each, as they may in a device's time.
   public func write(_ bytes: UnsafeRawBufferPointer) {
+    if let explorer = apus_simulated_processor().pointee.explorer {
+      for byte in bytes {
+        explore(.output)
+        explorer.pointee.output(explorer.pointee.context, rawValue, byte)
+      }
+      return
+    }
     for byte in bytes { print(Character(UnicodeScalar(byte)), terminator: "") }
   }
 }

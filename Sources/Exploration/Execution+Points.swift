@@ -1,0 +1,103 @@
+import CMachine
+import Machine
+
+/// The points of a run: what `Machine` tells of.
+extension Execution {
+  /// Before an operation of the current CPU.
+  func step(_ operation: SimulatedOperation, address: UInt64, size: UInt8) {
+    let own = current
+    steps += 1
+    clock += 10
+    if !simulation.invariants.isEmpty { checkInvariants() }
+    if steps > scenario.stepLimit {
+      fail(.endless, "the run does not end: \(steps) operations")
+    }
+    switch operation {
+    case .pause: pause()
+    case .waitForInterrupt:
+      // An interrupt that comes before the halt does not end it.
+      switchAsDecided()
+      record(.operation(operation, address: 0, byteCount: 0))
+      cpus[own].state = .halted
+      switchAsDecided()
+      return
+    case .walk, .access: cpus[own].isWithinInstruction = true
+    default: break
+    }
+    // What only this CPU can notice is a point only where an interrupt may tell the difference.
+    switch operation {
+    case .disableInterrupts, .enableInterrupts: if hasInterrupts { switchAsDecided() }
+    default: switchAsDecided()
+    }
+    cpus[own].isWithinInstruction = false
+    if size > 0 {
+      (self.operation, writeAddress, writeSize) = (operation, address, size)
+      valueBefore = Self.value(at: address, size: size)
+    }
+    record(.operation(operation, address: address, byteCount: size))
+  }
+
+  /// After an operation of the current CPU that may have written what `step` was told of.
+  func written() {
+    let value = Self.value(at: writeAddress, size: writeSize)
+    if value != valueBefore {
+      writes += 1
+      fruitlessTurns = 0
+    }
+    if isTracing, !trace.isEmpty { trace[trace.count - 1].after = value }
+    // Whoever was told by the write may act before the writer goes on: if that still touches what it
+    // gave away, ordinary memory without a point of its own, this shows it.
+    switch operation {
+    case .walk, .access: break
+    default: if scenario.hasPointsAfterWrites { switchAsDecided() }
+    }
+  }
+
+  /// Nanoseconds of simulated time: it passes with each operation.
+  var now: UInt64 { clock }
+
+  /// Makes the current CPU's timer interrupt pending at a time.
+  func armTimer(at deadline: UInt64) { cpus[current].timerDeadline = deadline }
+
+  func pause() {
+    let own = current
+    clock += 1000
+    if cpus[own].insistence > 0 {
+      cpus[own].insistence -= 1
+      return
+    }
+    let index = pauses
+    pauses += 1
+    if strategy.insists(atPause: index) {
+      schedule.deviations.append(.insist(pause: index))
+      cpus[own].insistence = 100
+    } else {
+      cpus[own].state = .paused(writes: writes)
+    }
+  }
+
+  func send(_ vector: UInt8, to index: Int) {
+    guard index < cpuCount else { return fail(.check, "an interrupt is sent to CPU \(index)") }
+    cpus[index].pending |= Self.bit(vector)
+  }
+
+  /// Records a byte that leaves the machine.
+  func output(_ byte: UInt8, to channel: OutputChannel) {
+    simulation.output[channel, default: []].append(byte)
+  }
+
+  static func bit(_ vector: UInt8) -> UInt64 {
+    precondition(vector >= 64 && vector < 128, "a vector that is not the kernel's")
+    return 1 << UInt64(vector - 64)
+  }
+
+  func checkInvariants() {
+    let hooks = apus_simulated_processor().pointee.explorer
+    apus_simulated_processor().pointee.explorer = nil
+    for (name, holds) in simulation.invariants where !holds() {
+      apus_simulated_processor().pointee.explorer = hooks
+      fail(.check, "invariant: \(name)")
+    }
+    apus_simulated_processor().pointee.explorer = hooks
+  }
+}
