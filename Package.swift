@@ -67,7 +67,8 @@ let package = Package(
       name: "Heap", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
-      name: "VirtualMemory", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine"],
+      name: "VirtualMemory",
+      dependencies: ["PhysicalMemory", "Interrupts", "Boot", "Locking", "PerCPU", "Machine"],
       swiftSettings: kernel),
     .target(
       name: "PhysicalMemory",

@@ -14,9 +14,9 @@ import PhysicalMemory
 /// All operations may be called on any CPU, by several at once, but not in interrupts, not with
 /// spin locks held above `AddressSpaceLevel`, and not by code that runs in a fault. They do not sleep.
 public struct AddressSpace: ~Copyable, Sendable {
-  private let root: BootConstant
-  private let lowest: BootConstant
-  private let limit: BootConstant
+  private let root = BootConstant<UInt64>(0)
+  private let lowest = BootConstant<UInt64>(0)
+  private let limit = BootConstant<UInt64>(0)
   /// The CPUs whose processors may use the tables.
   private let active = Atomic<UInt64>(0)
   let removedTables = RemovedTables()
@@ -39,13 +39,17 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// Makes the calling CPU one that is told of changes, before it uses the tables. A full fence: what
   /// was changed before is seen by its first walk.
   public func activate() {
-    _ = active.fetchOr(CPUSet(.current).rawValue)
+    active.bitwiseOr(CPUSet(.current).rawValue, ordering: .sequentiallyConsistent)
   }
 
   /// The calling CPU uses the tables no more, and has forgotten them.
   public func deactivate() {
-    _ = active.fetchAnd(~CPUSet(.current).rawValue)
+    active.bitwiseAnd(~CPUSet(.current).rawValue, ordering: .releasing)
   }
+
+  /// Waits until no CPU can be on its way through a table that was removed, and frees them all. With
+  /// no lock held; not in interrupts.
+  public func freeRemovedTables() { removedTables.freeAll() }
 
   // MARK: Faults
 
@@ -54,7 +58,7 @@ public struct AddressSpace: ~Copyable, Sendable {
   public func handle(_ fault: PageFault) -> PageFault.Outcome {
     guard fault.address >= lowest.value, fault.address < limit.value else { return .unmapped }
     while true {
-      let outcome = inSection { fault.resolve(in: rootTable) }
+      let outcome = Epoch.shared.read { fault.resolve(in: rootTable) }
       if outcome == .busy {
         // A range operation is on its way: it waits for this CPU, too.
         SpinWait.turn()
@@ -66,7 +70,7 @@ public struct AddressSpace: ~Copyable, Sendable {
 
   /// The entry that an address has, and its level.
   func lookUp(_ address: UInt64) -> (entry: PageTableEntry, level: Int) {
-    inSection {
+    Epoch.shared.read {
       var table = rootTable
       var level = PageTableFormat.rootLevel
       while true {
@@ -123,7 +127,7 @@ public struct AddressSpace: ~Copyable, Sendable {
   ) throws(AddressSpaceError) {
     let end = try check(start, byteCount)
     let change = RangeChange(kind)
-    try inSection { () throws(AddressSpaceError) in
+    try Epoch.shared.read { () throws(AddressSpaceError) in
       var operation = RangeOperation(change, from: start, to: end, root: rootTable)
       var failure: AddressSpaceError?
       do throws(FrameAllocatorError) {
@@ -146,5 +150,10 @@ public struct AddressSpace: ~Copyable, Sendable {
     removedTables.freeThosePassed()
   }
 
-  private var activeCPUs: CPUSet { CPUSet(bits: active.load(ordering: .sequentiallyConsistent)) }
+  /// The CPUs to tell of what was changed before. The fence pairs with the one in `activate`: either
+  /// the CPU is seen here, or it finds the new entries.
+  private var activeCPUs: CPUSet {
+    memoryFence(ordering: .sequentiallyConsistent)
+    return CPUSet(bits: active.load(ordering: .relaxed))
+  }
 }

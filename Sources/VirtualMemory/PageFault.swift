@@ -27,6 +27,8 @@ public struct PageFault: Sendable {
     case forbidden
     /// There is no memory for the page, or for a table on the way to it.
     case outOfMemory
+    /// A range operation is changing it: to be tried again when others had their turn.
+    case busy
   }
 
   /// Whether pages with these permissions allow the access.
@@ -73,8 +75,7 @@ public struct PageFault: Sendable {
         table = root
         level = PageTableFormat.rootLevel
       } else if entry.isChanging {
-        // Outside of the section others are answered, and can end what they do.
-        return .resolved
+        return .busy
       } else {
         return entry.isWithheld ? .forbidden : .unmapped
       }

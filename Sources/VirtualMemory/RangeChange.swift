@@ -38,6 +38,14 @@ struct RangeChange {
     }
   }
 
+  /// Whether nothing may be mapped in the range before.
+  var refusesOccupied: Bool {
+    switch kind {
+    case .reserve, .mapForeign: true
+    case .replace, .unmap, .protect, .drop: false
+    }
+  }
+
   /// Whether an entry at `level` that lies in the range as a whole can get the new meaning.
   @inline(__always)
   func fits(level: Int, address: UInt64) -> Bool {

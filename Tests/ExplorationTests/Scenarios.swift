@@ -4,7 +4,7 @@ import Exploration
 enum Scenarios {
   static var all: [Scenario] {
     SpinLockScenarios.all + MailboxScenarios.all + CrossCallScenarios.all + CPUWorkScenarios.all
-      + AddressSpaceScenarios.all + FrameAllocatorScenarios.all + ConsoleScenarios.all
+      + KernelAddressSpaceScenarios.all + AddressSpaceScenarios.all + FrameAllocatorScenarios.all + ConsoleScenarios.all
   }
 
   /// Those with a bug, which are run by name only.

@@ -39,6 +39,14 @@ extension PageTableEntry {
   @inline(__always)
   private func isKind(_ kind: Kind) -> Bool { rawValue & Self.kindMask == kind.rawValue << 1 }
 
+  /// A mark of a removed table that carries a number below 2^40.
+  @inline(__always)
+  public init(detachedWithNumber number: UInt64) { self.init(.detached, number << 12) }
+
+  /// The number that a mark carries.
+  @inline(__always)
+  public var detachedNumber: UInt64 { address >> 12 }
+
   /// Memory is promised here, for an area, with these permissions.
   @inline(__always)
   public init(reserved permissions: PagePermissions, area: Int) {
