@@ -22,7 +22,7 @@ help:
 	@echo 'make bench          count what the operations of the kernel cost, and compare'
 	@echo 'make verify         check the models of the protocols with spin'
 	@echo 'make explore        run the kernel in many orders (SCENARIO=name SCHEDULES=n SEED=n SCHEDULE=…)'
-	@echo 'make soak           boot 200 times over all machines and many numbers of CPUs'
+	@echo 'make soak           boot 200 times over all machines; ten million operations on memory'
 	@echo 'make corpus         compare isrcheck with gcc over a small Linux; read real kernels'
 	@echo 'make fuzz           feed isrcheck broken images (RUNS=n of each of two)'
 	@echo 'make build          make the command apus, in release mode: $(APUS)'
@@ -40,6 +40,7 @@ build: setup
 	swift build -c release --product InstructionCounter
 	swift build -c release --product InterruptTrace
 	swift build -c release --product ConflictTrace
+	swift build -c release --product InstructionProfile
 
 run: build
 	$(APUS) run Examples/WordCount --cpus 4 --rootfs $(TEXTS) -- --top 10
@@ -107,7 +108,7 @@ install: build
 	install -m 755 $(APUS) $(DESTDIR)$(PREFIX)/bin/apus
 	install -m 755 .build/release/isrcheck $(DESTDIR)$(PREFIX)/bin/isrcheck
 	install -m 644 .build/release/libInstructionCounter.so .build/release/libInterruptTrace.so \
-	  .build/release/libConflictTrace.so \
+	  .build/release/libConflictTrace.so .build/release/libInstructionProfile.so \
 	  $(DESTDIR)$(PREFIX)/lib/apus/
 	rm -rf $(DESTDIR)$(PREFIX)/share/apus
 	install -d $(DESTDIR)$(PREFIX)/share/apus

@@ -40,6 +40,7 @@ let package = Package(
     .library(name: "InstructionCounter", type: .dynamic, targets: ["InstructionCounter"]),
     .library(name: "InterruptTrace", type: .dynamic, targets: ["InterruptTrace"]),
     .library(name: "ConflictTrace", type: .dynamic, targets: ["ConflictTrace"]),
+    .library(name: "InstructionProfile", type: .dynamic, targets: ["InstructionProfile"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -48,7 +49,10 @@ let package = Package(
     // What an application imports.
     .target(
       name: "Apus",
-      dependencies: ["Kernel", "Interrupts", "Console", "FileSystem", "PerCPU", "Machine"],
+      dependencies: [
+        "Kernel", "Interrupts", "Heap", "PhysicalMemory", "Console", "FileSystem", "PerCPU",
+        "Machine",
+      ],
       swiftSettings: kernel),
     .target(name: "GuestTesting", dependencies: ["Apus"], swiftSettings: kernel),
 
@@ -64,7 +68,8 @@ let package = Package(
       name: "Interrupts", dependencies: ["Console", "Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
-      name: "Heap", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine", "CMachine"],
+      name: "Heap",
+      dependencies: ["PhysicalMemory", "Boot", "Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "VirtualMemory",
@@ -129,6 +134,10 @@ let package = Package(
       cSettings: [.headerSearchPath("../QEMUPlugin")],
       linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]),
     .target(
+      name: "InstructionProfile", publicHeadersPath: ".",
+      cSettings: [.headerSearchPath("../QEMUPlugin")],
+      linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]),
+    .target(
       name: "ConflictTrace", publicHeadersPath: ".",
       cSettings: [.headerSearchPath("../QEMUPlugin")],
       linkerSettings: [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]),
@@ -161,7 +170,9 @@ let package = Package(
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "VirtualMachinesTests",
-      dependencies: ["VirtualMachines", "ApusCommand", "ELF", "PerCPU", "TestSupport"],
+      dependencies: [
+        "VirtualMachines", "ApusCommand", "ISRCheck", "ELF", "PerCPU", "TestSupport",
+      ],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "ELFTests", dependencies: ["ELF", "TestSupport"], swiftSettings: warningsAsErrors),

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import ISRCheck
 import VirtualMachines
 
 /// `apus bench`: measures the kernel, and compares with what is known.
@@ -21,6 +22,7 @@ struct BenchCommand: ParsableCommand {
         apus bench --json before.json
         apus bench --compare before.json
         apus bench --only conflicts-heap --verbose
+        apus bench --only frame-pair --profile
         apus bench --set-thresholds
 
       Exit status:
@@ -66,6 +68,9 @@ struct BenchCommand: ParsableCommand {
   @Flag(help: "Take the figures as the new thresholds.")
   var setThresholds = false
 
+  @Flag(help: "Show how many instructions of an operation belong to which line of the source.")
+  var profile = false
+
   @Flag(help: "Name each line that CPUs share, and the functions that touch it.")
   var verbose = false
 
@@ -92,10 +97,14 @@ struct BenchCommand: ParsableCommand {
     for (flag, file) in files where file?.isEmpty == true {
       throw ValidationError("\(flag): give a file")
     }
+    let benchmarks: [Benchmark]
     do throws(BenchmarkCatalog.UnknownName) {
-      _ = try BenchmarkCatalog.benchmarks(named: only)
+      benchmarks = try BenchmarkCatalog.benchmarks(named: only)
     } catch {
       throw ValidationError("--only: \(error)")
+    }
+    if profile, !benchmarks.contains(where: { $0.method == .instructions }) {
+      throw ValidationError("--profile: give a benchmark that counts an operation's instructions")
     }
   }
 
@@ -123,6 +132,7 @@ struct BenchCommand: ParsableCommand {
     }
     let counter = try QEMUPlugin.instructionCounter.path()
     let recorder = try QEMUPlugin.conflictTrace.path()
+    let profiler = profile ? try QEMUPlugin.instructionProfile.path() : nil
     guard QEMUCommandLine.version() != nil else {
       throw CommandFailure(VirtualMachineError.qemuMissing)
     }
@@ -136,7 +146,9 @@ struct BenchCommand: ParsableCommand {
       counter: counter, recorder: recorder, directory: directory)
     var report = BenchmarkReport(facts: .init(root: kernel.root))
     try measure(benchmarks, by: runner, into: &report)
-    try write(report, comparedTo: former)
+    let profiles =
+      try profiler.map { try profile(benchmarks, by: runner, plugin: $0, kernel) } ?? ""
+    try write(report, comparedTo: former, followedBy: profiles)
     if let former, let difference = report.facts.difference(from: former.facts) {
       StandardError.note("what is compared was measured with another \(difference)")
     }
@@ -180,9 +192,37 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  private func write(_ report: BenchmarkReport, comparedTo former: BenchmarkReport?) throws {
+  /// The profiles of all benchmarks that have one, each after an empty line.
+  private func profile(
+    _ benchmarks: [Benchmark], by runner: BenchmarkRunner, plugin: String, _ kernel: KernelLocation
+  ) throws -> String {
+    let line = StatusLine(isShown: true)
+    defer { line.clear() }
+    let symbols = try ELFImage(path: runner.benchmarks).symbols
+    let source = SourceLines(image: runner.benchmarks, root: SourceRoot(kernel.root))
+    var text = ""
+    for benchmark in benchmarks where benchmark.method == .instructions {
+      line.show("profiling \(benchmark.name)")
+      do throws(BenchmarkRunner.Failure) {
+        let profile = try runner.profile(benchmark, plugin: plugin)
+        let lines = (try? source.lines(of: Array(profile.counts.keys))) ?? [:]
+        text += "\n"
+        text += BenchmarkProfile(profile, lines: lines) { symbols.function(at: $0)?.name }
+          .text(name: benchmark.name)
+      } catch {
+        line.clear()
+        throw CommandFailure(error)
+      }
+    }
+    return text
+  }
+
+  private func write(
+    _ report: BenchmarkReport, comparedTo former: BenchmarkReport?, followedBy profiles: String
+  ) throws {
     var table = report.table(comparedTo: former)
     if verbose { for conflicts in report.conflicts { table += "\n\(conflicts.text)" } }
+    table += profiles
     if let json, json != Self.standardOutput { try write(report.json(), to: json) }
     let text = json == Self.standardOutput ? try report.json() : table
     if let output { return try write(text, to: output) }

@@ -7,6 +7,7 @@ extension Execution {
   func step(_ operation: SimulatedOperation, address: UInt64, size: UInt8) {
     let own = current
     steps += 1
+    progress.pointee &+= 1
     clock += 10
     if !simulation.invariants.isEmpty { checkInvariants() }
     if steps > scenario.stepLimit {

@@ -52,6 +52,8 @@ final class Execution {
   let threadStorage = apus_locking_storage()
   static let lockingByteCount = 512
   let options: UnsafeMutableBufferPointer<Action>
+  /// Counts points of all runs, for the watch over CPUs that come to none.
+  let progress = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
   let hooks = UnsafeMutablePointer<apus_explorer>.allocate(capacity: 1)
 
   init(_ scenario: Scenario, strategy: any SchedulingStrategy) {
@@ -59,6 +61,7 @@ final class Execution {
     self.strategy = strategy
     cpus = .allocate(capacity: Explorer.maximumCPUCount)
     options = .allocate(capacity: 2 * Explorer.maximumCPUCount)
+    progress.initialize(to: 0)
     hooks.initialize(to: Self.hooks(of: Unmanaged.passUnretained(self).toOpaque()))
   }
 
@@ -66,6 +69,7 @@ final class Execution {
     cpus.deallocate()
     options.deallocate()
     hooks.deallocate()
+    progress.deallocate()
     for stack in stacks { apus_coroutine_destroy(stack) }
     for storage in storages { storage.deallocate() }
   }
@@ -132,11 +136,11 @@ final class Execution {
       cpus[index].processor.mmu = machine.mmu
       cpus[index].processor.memory_base = machine.memory_base
     }
-    apus_catch_traps(Self.trapped, context)
+    apus_catch_traps(Self.trapped, context, progress)
     current = -1
     startedCount = 0
     if let action = decide() { resume(action) }
-    apus_catch_traps(nil, nil)
+    apus_catch_traps(nil, nil, nil)
     apus_simulated_processor().pointee = machine
     current = -1
   }
@@ -170,6 +174,8 @@ final class Execution {
 
   /// Ends the run as failed. On a CPU this does not return.
   func fail(_ kind: Failure.Kind, _ message: String) {
+    // The watch over a set-up or a check that takes long.
+    if current < 0 && kind == .endless { return }
     if failure == nil { failure = Failure(kind, message) }
     if current >= 0 { leave() }
   }

@@ -28,6 +28,11 @@ extension Execution {
   static let trapped: @convention(c) (UnsafeMutableRawPointer?, Int32, UInt64) -> Void = {
     context, signal, address in
     guard let context else { return }
+    if signal == 0 {
+      return Execution.at(context) {
+        $0.fail(.endless, "a CPU runs for two seconds without any operation that others could see")
+      }
+    }
     let message =
       switch signal {
       case SIGSEGV, SIGBUS: "a bad access to memory at \(hexadecimal(address))"

@@ -18,15 +18,14 @@ extension FailedSchedule {
   /// Looks for a shorter schedule with the same kind of failure, and records its steps.
   init(shortening failure: Failure, of execution: Execution, seed: UInt64?, number: Int) {
     var best = execution.schedule
-    var attempts = 0
+    let deadline = ContinuousClock.now + .seconds(5)
     // Deviations are taken out, in ever smaller groups, as long as the run still fails.
     var group = max(best.deviations.count / 2, 1)
     while !best.deviations.isEmpty {
       var start = 0
-      while start < best.deviations.count, attempts < 300 {
+      while start < best.deviations.count, ContinuousClock.now < deadline {
         var candidate = best
         candidate.deviations.removeSubrange(start..<min(start + group, best.deviations.count))
-        attempts += 1
         execution.strategy = ScheduleReplay(candidate)
         execution.run()
         if execution.failure?.kind == failure.kind,
@@ -37,7 +36,7 @@ extension FailedSchedule {
           start += group
         }
       }
-      if group == 1 || attempts >= 300 { break }
+      if group == 1 || ContinuousClock.now >= deadline { break }
       group /= 2
     }
     execution.strategy = ScheduleReplay(best)

@@ -1,19 +1,39 @@
 #if hasFeature(Embedded)
 import CMachine
 
-/// The allocation that Swift's run-time calls for objects and buffers. It cannot fail: a Swift
-/// program has no way to go on.
+/// What Swift's run-time calls for objects and buffers, by the name of `posix_memalign`. It cannot
+/// fail: a Swift program has no way to go on.
 @c(apus_heap_allocate)
 public func allocate(_ alignment: UInt64, _ byteCount: UInt64) -> UnsafeMutableRawPointer {
-  guard let count = Int(exactly: byteCount),
-    let pointer = try? Heap.shared.allocate(byteCount: count, alignment: Int(alignment))
+  guard
+    let block = Heap.shared.allocateOrNil(
+      byteCount: Int(truncatingIfNeeded: byteCount), alignment: Int(truncatingIfNeeded: alignment))
   else { apus_out_of_memory(byteCount) }
-  return pointer
+  return block
 }
 
-/// Gives back what `apus_heap_allocate` gave.
+/// The same for C, which is told when there is no memory.
+@c(apus_heap_allocate_aligned)
+public func allocateAligned(_ alignment: UInt64, _ byteCount: UInt64) -> UnsafeMutableRawPointer? {
+  Heap.shared.allocateOrNil(
+    byteCount: Int(truncatingIfNeeded: byteCount), alignment: Int(truncatingIfNeeded: alignment))
+}
+
+/// `malloc`.
+@c(apus_heap_allocate_block)
+public func allocateBlock(_ byteCount: UInt64) -> UnsafeMutableRawPointer? {
+  Heap.shared.allocateOrNil(byteCount: Int(truncatingIfNeeded: byteCount))
+}
+
+/// `free`.
 @c(apus_heap_free)
 public func deallocate(_ pointer: UnsafeMutableRawPointer?) {
-  if let pointer { Heap.shared.free(pointer) }
+  Heap.shared.free(pointer)
+}
+
+/// `malloc_usable_size`.
+@c(apus_heap_usable_size)
+public func usableSize(_ pointer: UnsafeMutableRawPointer?) -> UInt64 {
+  pointer.map { UInt64(Heap.shared.usableSize(of: $0)) } ?? 0
 }
 #endif

@@ -1,31 +1,41 @@
+import CMachine
+
 /// The block sizes that small allocations are rounded up to: powers of two, and halfway between
-/// from 32 on. All are multiples of 16, which every block is aligned to.
+/// from 32 on. All are multiples of 16, which every block is aligned to; a power of two is aligned
+/// to itself.
 struct SizeClass: Equatable {
-  let index: Int
+  /// 16 times the index: where the magazine of the class is.
+  let offset: Int
 
   /// The largest block that is not whole pages.
-  static let largestSize = 2048
-  static let count = 14
+  static let largestSize = Int(APUS_LARGEST_BLOCK)
+  static let count = Int(APUS_SIZE_CLASS_COUNT)
 
-  /// The smallest class that holds `size` bytes (1...2048).
+  /// The smallest class that holds `size` bytes (0...2048). One load from a table.
   @inline(__always)
   init(holding size: Int) {
-    if size <= 32 {
-      index = size <= 16 ? 0 : 1
-      return
-    }
-    let power = Int.bitWidth - 1 - (size - 1).leadingZeroBitCount
-    let half = size > 3 << (power - 1) ? 1 : 0
-    index = (power - 5) * 2 + 2 + half
+    offset = Int(truncatingIfNeeded: apus_size_class_offset(UInt64(truncatingIfNeeded: size)))
   }
 
-  init(index: Int) { self.index = index }
+  @inline(__always)
+  init(index: Int) { offset = index &* 16 }
+
+  /// From an offset.
+  @inline(__always)
+  init(offset: Int) { self.offset = offset }
+
+  /// From 0 on.
+  @inline(__always)
+  var index: Int { offset &>> 4 }
 
   /// Bytes in a block.
   @inline(__always)
-  var size: Int {
-    if index < 2 { return 16 << index }
-    let power = (index - 2) / 2 + 5
-    return (index - 2) % 2 == 0 ? 3 << (power - 1) : 2 << power
-  }
+  var size: Int { Int(truncatingIfNeeded: apus_block_size(UInt64(truncatingIfNeeded: index))) }
+
+  /// Blocks in a page.
+  var blocksPerPage: Int { 4096 / size }
+
+  /// Blocks that a magazine holds: a page's worth, so that it takes all blocks of a new page, and
+  /// enough of the large ones to be of use.
+  var magazineLimit: Int { Swift.max(blocksPerPage, 4) }
 }

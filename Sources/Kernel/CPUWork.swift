@@ -1,4 +1,5 @@
 import Console
+import Heap
 import Machine
 import PerCPU
 
@@ -71,6 +72,8 @@ public enum CPUWork {
       ConsoleDevice.flushOutput()
       own.pointee.doAll(as: .current, wake: wake)
       if isDone() { return }
+      // Somebody may be short of memory while this CPU is about to sleep on some.
+      Heap.shared.answerReclaim()
       // Checked again with interrupts off: a wake-up between the check and the halt is then
       // pending, and ends the halt at once.
       Processor.disableInterrupts()

@@ -3,7 +3,9 @@ import ACPI
 import Boot
 import CMachine
 import Console
+import Heap
 import Interrupts
+import Locking
 import Machine
 import PerCPU
 import PhysicalMemory
@@ -77,18 +79,27 @@ struct Processors {
     Processor.prepareInterrupts()
     var storage = Self.zeroedPages(
       byteCount: CrossCall.byteCount(for: count) + UrgentCall.byteCount(for: count)
+        + Epoch.byteCount(for: count)
         + CPUWork.byteCount(for: count) + StopState.byteCount(for: count)
-        + FrameAllocator.cacheByteCount(for: count) + ConsoleDevice.bufferByteCount(for: count))
+        + FrameAllocator.cacheByteCount(for: count) + Heap.byteCount(for: count)
+        + ConsoleDevice.bufferByteCount(for: count))
     CrossCall.initialize(in: storage, count: count)
     storage += CrossCall.byteCount(for: count)
     UrgentCall.initialize(in: storage, count: count)
     storage += UrgentCall.byteCount(for: count)
+    Epoch.shared.initialize(in: storage, count: count)
+    storage += Epoch.byteCount(for: count)
     CPUWork.initialize(in: storage, count: count)
     storage += CPUWork.byteCount(for: count)
     StopState.initialize(in: storage, count: count)
     storage += StopState.byteCount(for: count)
     FrameAllocator.shared.enableCaches(in: storage, count: count)
     storage += FrameAllocator.cacheByteCount(for: count)
+    // A global that cannot be moved has one address.
+    withUnsafePointer(to: FrameAllocator.shared) {
+      Heap.shared.initialize(on: $0, in: storage, count: count)
+    }
+    storage += Heap.byteCount(for: count)
     ConsoleDevice.enableBuffers(in: storage, count: count)
 
     guard let block = Self.makeBlock(at: blocks, index: 0) else {

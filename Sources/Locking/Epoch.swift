@@ -13,9 +13,10 @@ import PerCPU
 /// call that waits. Modelled in `Models/Epoch.pml`.
 public struct Epoch: ~Copyable, Sendable {
   /// What a CPU has of its own.
+  @usableFromInline
   struct Local: ~Copyable {
     /// The epoch that the open section has seen, doubled, plus 1; 0 without one. Read by all CPUs.
-    let announcement = Atomic<UInt64>(0)
+    @usableFromInline let announcement = Atomic<UInt64>(0)
     /// What this CPU has retired, oldest first. Its own.
     var oldest: UnsafeMutablePointer<RetiredObject>?
     var newest: UnsafeMutablePointer<RetiredObject>?
@@ -23,8 +24,8 @@ public struct Epoch: ~Copyable, Sendable {
     var isReclaiming = false
   }
 
-  private let current = Atomic<UInt64>(1)
-  private let locals = CPULocal<Local>()
+  @usableFromInline let current = Atomic<UInt64>(1)
+  @usableFromInline let locals = CPULocal<Local>()
 
   /// Epochs without storage.
   public init() {}
@@ -42,27 +43,58 @@ public struct Epoch: ~Copyable, Sendable {
 
   /// Runs `body` in a section: what it reads of structures whose objects are retired here stays there
   /// until it returns. Nothing in it may sleep or wait for other CPUs. Sections nest, and handlers may
-  /// have theirs at any time. Any context. Two loads, a fenced store, a store.
+  /// have theirs at any time. Any context. Two loads, a store with a fence, a store.
   @inline(__always)
   public borrowing func read<Result: ~Copyable, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
+    let section = enter()
+    do throws(Failure) {
+      let result = try body()
+      section.leave()
+      return result
+    } catch {
+      section.leave()
+      throw error
+    }
+  }
+
+  /// Opens a section until `leave` of the result: for those that no closure can span, else see `read`.
+  @inline(__always)
+  public borrowing func enter() -> EpochSection {
     Processor.disablePreemption()
-    let announcement = locals.pointer(for: .current)
+    let local = locals.pointer(for: .current)
     // A handler that comes in between leaves the word as it found it.
-    let isOutermost = announcement.pointee.announcement.load(ordering: .relaxed) == 0
+    let isOutermost = local.pointee.announcement.load(ordering: .relaxed) == 0
     if isOutermost {
-      announcement.pointee.announcement.store(
+      local.pointee.announcement.store(
         current.load(ordering: .relaxed) << 1 | 1, ordering: .relaxed)
       // The announcement is seen before anything is read: pairs with the fence in `tryAdvance`.
       memoryFence(ordering: .sequentiallyConsistent)
     }
-    defer {
-      // Release: what was read here was read before the object is reclaimed.
-      if isOutermost { announcement.pointee.announcement.store(0, ordering: .releasing) }
-      Processor.enablePreemption()
-    }
-    return try body()
+    return EpochSection(local, isOutermost: isOutermost)
+  }
+
+  /// Whether this CPU is inside of a section. Where the thread cannot be moved to another CPU.
+  @inline(__always)
+  public var isInside: Bool {
+    locals.pointer(for: .current).pointee.announcement.load(ordering: .relaxed) != 0
+  }
+
+  /// The stamp of what was taken out of its structure just before: see `hasPassed`. Any context.
+  @inline(__always)
+  public borrowing func stamp() -> UInt64 {
+    // What was taken out is not found any more by a section that opens with a later epoch.
+    memoryFence(ordering: .sequentiallyConsistent)
+    return current.load(ordering: .relaxed)
+  }
+
+  /// Whether all sections are closed that could have found what was taken out before `stamp`: it may be
+  /// reclaimed. Any context.
+  @inline(__always)
+  public borrowing func hasPassed(_ stamp: UInt64) -> Bool {
+    // Acquire pairs with the release in `tryAdvance`: all sections of older epochs are closed.
+    stamp + 2 <= current.load(ordering: .acquiring)
   }
 
   /// Hands over an object that no structure leads to any more, to be reclaimed in time. It is noted
@@ -71,11 +103,7 @@ public struct Epoch: ~Copyable, Sendable {
     _ object: UnsafeMutablePointer<RetiredObject>,
     _ reclaim: @escaping @convention(c) (UnsafeMutableRawPointer) -> Void
   ) {
-    // The object was taken out before the epoch is read: a section that opens later, and can have
-    // an announcement above this stamp, does not find it.
-    memoryFence(ordering: .sequentiallyConsistent)
-    object.initialize(
-      to: RetiredObject(stamp: current.load(ordering: .relaxed), reclaim: reclaim))
+    object.initialize(to: RetiredObject(stamp: stamp(), reclaim: reclaim))
     locals.withCurrent { local in
       if let newest = local.newest { newest.pointee.next = object } else { local.oldest = object }
       local.newest = object
@@ -97,10 +125,8 @@ public struct Epoch: ~Copyable, Sendable {
     if local.pointee.count == 0 || local.pointee.isReclaiming { return local.pointee.count }
     local.pointee.isReclaiming = true
     tryAdvance()
-    // Acquire pairs with the release in `tryAdvance`: all sections of older epochs are closed.
-    let epoch = current.load(ordering: .acquiring)
     var left = limit
-    while left > 0, let object = local.pointee.oldest, object.pointee.stamp + 2 <= epoch {
+    while left > 0, let object = local.pointee.oldest, hasPassed(object.pointee.stamp) {
       local.pointee.oldest = object.pointee.next
       if local.pointee.oldest == nil { local.pointee.newest = nil }
       local.pointee.count -= 1
@@ -115,32 +141,20 @@ public struct Epoch: ~Copyable, Sendable {
   /// no lock held and outside of sections, checked builds trap otherwise. Not in interrupts.
   public borrowing func synchronize() {
     #if CHECKED
-    precondition(
-      locals.pointer(for: .current).pointee.announcement.load(ordering: .relaxed) == 0,
-      "an epoch is awaited inside of a section")
+    HeldLocks.willWait()
+    precondition(!isInside, "an epoch is awaited inside of a section")
     #endif
-    memoryFence(ordering: .sequentiallyConsistent)
-    let end = current.load(ordering: .relaxed) + 2
-    while current.load(ordering: .acquiring) < end {
+    let start = stamp()
+    while !hasPassed(start) {
       if !tryAdvance() { SpinWait.turn() }
     }
     while reclaim(atMost: 64) > 0 { SpinWait.turn() }
   }
 
-  /// For objects that have no room for `RetiredObject`: the epoch in which one was retired that no
-  /// structure leads to any more. A full fence.
-  public borrowing func stamp() -> UInt64 {
-    memoryFence(ordering: .sequentiallyConsistent)
-    return current.load(ordering: .relaxed)
-  }
-
-  /// Whether all sections are closed that may have found an object with this stamp.
-  public borrowing func hasPassed(_ stamp: UInt64) -> Bool {
-    // Acquire pairs with the release in `tryAdvance`.
-    stamp + 2 <= current.load(ordering: .acquiring)
-  }
-
-  /// Moves the epoch on if every open section has seen it. Bounded by the number of CPUs.
+  /// Moves the epoch on if every open section has seen it. Bounded by the number of CPUs. Any context,
+  /// but inside of a section it fails from the second time on.
+  ///
+  /// - Returns: Whether the epoch has moved, by this or another CPU.
   @discardableResult
   public borrowing func tryAdvance() -> Bool {
     let epoch = current.load(ordering: .acquiring)
@@ -157,6 +171,37 @@ public struct Epoch: ~Copyable, Sendable {
     _ = current.compareExchange(
       expected: epoch, desired: epoch + 1, ordering: .acquiringAndReleasing)
     return true
+  }
+}
+
+/// A section that is open on this CPU; `leave` has to be called, on the same CPU, and the latest section
+/// first. Until then the thread is not preempted.
+@frozen
+public struct EpochSection: ~Copyable {
+  @usableFromInline let local: UnsafeMutablePointer<Epoch.Local>
+  @usableFromInline let isOutermost: Bool
+
+  @inline(__always)
+  @usableFromInline
+  init(_ local: UnsafeMutablePointer<Epoch.Local>, isOutermost: Bool) {
+    self.local = local
+    self.isOutermost = isOutermost
+  }
+
+  /// Closes the section.
+  @inline(__always)
+  public consuming func leave() {
+    // Release: what was read here was read before the object is reclaimed.
+    if isOutermost { local.pointee.announcement.store(0, ordering: .releasing) }
+    Processor.enablePreemption()
+    discard self
+  }
+
+  deinit { Self.reportLoss() }
+
+  @inline(never)
+  private static func reportLoss() {
+    fatalError("a section of an epoch goes out of scope without `leave`")
   }
 }
 

@@ -69,6 +69,30 @@ struct HeldLocks {
     }
   }
 
+  /// Checks that a sequence lock may be read here and now.
+  @inline(never)
+  @usableFromInline
+  static func willRead(_ address: UInt, _ lock: LockIdentity) {
+    if !lock.isInterruptSafe && Processor.isInInterrupt {
+      LockViolation.report(lock, "is thread-only and read in an interrupt")
+    }
+    let held = current
+    for index in 0..<held.pointee.count where held.pointee.entries[index].address == address {
+      LockViolation.report(lock, "is read by the CPU that writes it")
+    }
+  }
+
+  /// Checks that nobody waits for other CPUs while it holds a lock.
+  @inline(never)
+  @usableFromInline
+  static func willWait() {
+    let held = current
+    if held.pointee.count > 0 {
+      LockViolation.report(
+        held.pointee.entries[held.pointee.count - 1].identity, "is held while an epoch is awaited")
+    }
+  }
+
   /// Notes that the lock is held now.
   @inline(never)
   @usableFromInline

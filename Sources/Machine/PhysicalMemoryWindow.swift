@@ -15,9 +15,9 @@ public enum PhysicalMemoryWindow {
     UnsafeMutableRawPointer(bitPattern: UInt(address))
   }
 
-  /// The physical address of a pointer into the window.
+  /// The physical address of a pointer into the window; of `nil`, one that no memory has.
   @inline(__always)
-  public static func address(of pointer: UnsafeRawPointer) -> UInt64 {
+  public static func address(of pointer: UnsafeRawPointer?) -> UInt64 {
     UInt64(UInt(bitPattern: pointer))
   }
   #else
@@ -45,8 +45,8 @@ public enum PhysicalMemoryWindow {
     UnsafeMutableRawPointer(bitPattern: UInt(start &+ address))
   }
 
-  /// The physical address of a pointer into the window.
-  public static func address(of pointer: UnsafeRawPointer) -> UInt64 {
+  /// The physical address of a pointer into the window; of `nil`, one that no memory has.
+  public static func address(of pointer: UnsafeRawPointer?) -> UInt64 {
     UInt64(UInt(bitPattern: pointer)) &- start
   }
   #endif

@@ -59,7 +59,13 @@ public struct CPULocal<Value: ~Copyable>: ~Copyable {
   /// Like `current`, and `nil` before the values exist.
   @inline(__always)
   public var currentIfInitialized: UnsafeMutablePointer<Value>? {
-    isInitialized ? current : nil
+    // One load of the address, for hot paths.
+    guard let first = UnsafeMutableRawPointer(bitPattern: UInt(base.value))
+    else { return nil }
+    #if CHECKED
+    _ = current
+    #endif
+    return (first + Processor.index &* Self.stride).assumingMemoryBound(to: Value.self)
   }
 
   /// Runs `body` on the value of the CPU that executes the call, and keeps the thread there: nothing

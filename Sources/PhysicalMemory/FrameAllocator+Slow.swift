@@ -25,11 +25,19 @@ extension FrameAllocator {
     return found ?? withEveryCacheEmpty { $0.take(order: order) }
   }
 
-  /// Makes room in a full stack of the CPU's cache, which is claimed, for one more block.
+  /// Makes room in a full stack of the CPU's cache, which is claimed, for one more block; releases
+  /// the claim and enables preemption. Returns true. Static, because a method's `self` would cost the
+  /// hot path a register to save.
   @inline(never)
-  func drainAndPush(_ frame: Int, order: Int, _ cache: UnsafeMutablePointer<FrameCache>) {
-    withBuddies { cache.pointee.drainHalf(order: order, to: &$0) }
+  static func drainAndPush(
+    _ allocator: borrowing FrameAllocator, _ frame: Int, order: Int,
+    _ cache: UnsafeMutablePointer<FrameCache>
+  ) -> Bool {
+    allocator.withBuddies { cache.pointee.drainHalf(order: order, to: &$0) }
     _ = cache.pointee.push(frame, order: order)
+    cache.pointee.release()
+    Processor.enablePreemption()
+    return true
   }
 
   /// Takes everything back from all caches, and runs `body` while no CPU can put anything in one.
@@ -38,7 +46,7 @@ extension FrameAllocator {
   @inline(never)
   func withEveryCacheEmpty<Result>(_ body: (inout BuddySystem) -> Result) -> Result {
     Processor.withPreemptionDisabled {
-      let count = cacheCount.load(ordering: .acquiring)
+      let count = cacheCount.value
       // In the order of the CPUs, so that of two who do this none waits for the other for ever.
       for index in 0..<count { caches.pointer(for: CPU(index: index)).pointee.claim() }
       let result = withBuddies { buddies in
@@ -201,7 +209,10 @@ extension BuddySystem {
     while position < blockEnd {
       let border = position < frame ? frame : position < partEnd ? partEnd : blockEnd
       let order = Self.largestOrder(at: position, upTo: border)
-      table[position] = .allocated(order: order)
+      // What is freed must not look held for a moment: another CPU may free it, too.
+      let isKept = position < frame || position >= partEnd
+      table[position] =
+        isKept ? .allocated(order: order) : FrameRecord(.interior, order: order)
       position += 1 << order
     }
     position = frame

@@ -34,7 +34,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
   private let tableAddress = BootConstant<UInt64>(0)
   private let frameCount = BootConstant<Int>(0)
   let caches = CPULocal<FrameCache>()
-  let cacheCount = Atomic<Int>(0)
+  let cacheCount = BootConstant<Int>(0)
   private let apart = LinePadding()
 
   let buddies = SpinLock<BuddyLock, BuddySystem>(BuddySystem())
@@ -76,7 +76,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
     tableAddress.set(UInt64(table.address))
     frameCount.set(table.frameCount)
     usableCount.store(0, ordering: .relaxed)
-    cacheCount.store(0, ordering: .relaxed)
+    cacheCount.set(0)
     withBuddies {
       $0.adopt(table, lists: metadata + Self.recordsByteCount(upTo: end))
     }
@@ -101,7 +101,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
   /// boot CPU, before any other uses the allocator; until then there is only the buddy system.
   public func enableCaches(in storage: UnsafeMutableRawPointer, count: Int) {
     caches.initialize(in: storage, count: count) { _ in FrameCache() }
-    cacheCount.store(count, ordering: .releasing)
+    cacheCount.set(count)
   }
 
   // MARK: Allocating
@@ -158,17 +158,17 @@ public struct FrameAllocator: ~Copyable, Sendable {
     return PhysicalAddress(UInt64(truncatingIfNeeded: frame) &* Self.frameSize)
   }
 
-  /// Takes a block out of the CPU's cache; `nil` if the cache has none.
+  /// Takes a block out of the CPU's cache, and gives it a record; `nil` if the cache has none, or
+  /// another CPU is just taking all out of it. No calls: the compiler need not save registers.
   @inline(__always)
-  func takeFromCache(order: Int) -> Int? {
+  package func takeFromCache(order: Int, as record: FrameRecord? = nil) -> Int? {
     Processor.disablePreemption()
-    guard let cache = caches.currentIfInitialized else {
+    guard let cache = caches.currentIfInitialized, cache.pointee.claimIfFree() else {
       Processor.enablePreemption()
       return nil
     }
-    cache.pointee.claim()
     let frame = cache.pointee.pop(order: order)
-    if let frame { table[frame] = .allocated(order: order) }
+    if let frame { records[frame] = record ?? .allocated(order: order) }
     cache.pointee.release()
     Processor.enablePreemption()
     return frame
@@ -191,30 +191,37 @@ public struct FrameAllocator: ~Copyable, Sendable {
   /// Gives a block of 2^`order` frames back, or frames that are no such block the long way.
   @inline(__always)
   func free(_ address: PhysicalAddress, order: Int) {
+    if !giveToCache(address, order: order, expecting: .allocated(order: order)) {
+      freeSlowly(address, count: 1 &<< order)
+    }
+  }
+
+  /// Gives a block to the CPU's cache if its record is as expected, and no other CPU is just taking
+  /// all out of the cache; returns whether it did.
+  @inline(__always)
+  package func giveToCache(
+    _ address: PhysicalAddress, order: Int, expecting record: FrameRecord
+  ) -> Bool {
     // Rotated, so that what is not a multiple of the frame size is beyond all frames.
     let frame = Int(bitPattern: UInt(address.rawValue &>> 12 | address.rawValue &<< 52))
     Processor.disablePreemption()
-    if let cache = caches.currentIfInitialized,
-      UInt(bitPattern: frame) < UInt(bitPattern: recordCount)
-    {
-      cache.pointee.claim()
-      // Compared and changed in one step: of two CPUs that free the same frame one is refused.
-      let isFreed = table.record(frame).pointee.compareExchange(
-        expected: FrameRecord.allocated(order: order).rawValue,
-        desired: FrameRecord(.cached, order: order).rawValue, ordering: .relaxed
-      ).exchanged
-      if isFreed {
-        if !cache.pointee.push(frame, order: order) {
-          drainAndPush(frame, order: order, cache)
-        }
-        cache.pointee.release()
-        Processor.enablePreemption()
-        return
-      }
-      cache.pointee.release()
+    guard let cache = caches.currentIfInitialized,
+      UInt(bitPattern: frame) < UInt(bitPattern: recordCount), cache.pointee.claimIfFree()
+    else {
+      Processor.enablePreemption()
+      return false
     }
+    // Compared and changed in one step: of two CPUs that free the same frame one is refused.
+    let isFreed = records.record(frame).pointee.compareExchange(
+      expected: record.rawValue, desired: FrameRecord(.cached, order: order).rawValue,
+      ordering: .relaxed
+    ).exchanged
+    if isFreed, !cache.pointee.push(frame, order: order) {
+      return Self.drainAndPush(self, frame, order: order, cache)
+    }
+    cache.pointee.release()
     Processor.enablePreemption()
-    freeSlowly(address, count: 1 &<< order)
+    return isFreed
   }
 
   // MARK: Records
@@ -224,6 +231,12 @@ public struct FrameAllocator: ~Copyable, Sendable {
     FrameTable(
       address: UInt(tableAddress.value),
       frameCount: recordCount)
+  }
+
+  /// The same for frames that are known to have a record: one load less.
+  @inline(__always)
+  var records: FrameTable {
+    FrameTable(address: UInt(tableAddress.value), frameCount: .max)
   }
 
   /// How many frames have a record.
@@ -247,7 +260,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
   /// is on its way between a cache and the buddy system may be missing or counted twice.
   public var freeFrameCount: Int {
     var count = buddyFreeCount.load(ordering: .relaxed)
-    for index in 0..<cacheCount.load(ordering: .acquiring) {
+    for index in 0..<cacheCount.value {
       count += caches.pointer(for: CPU(index: index)).pointee.frameCount
     }
     return count

@@ -103,8 +103,12 @@ struct FrameCache: ~Copyable {
   /// Under the claim a CPU may take the lock of the buddy system, and nothing else.
   @inline(__always)
   func claim() {
-    if claimed.exchange(1, ordering: .acquiring) != 0 { waitAndClaim() }
+    if !claimIfFree() { waitAndClaim() }
   }
+
+  /// The same without waiting; returns whether the claim was free.
+  @inline(__always)
+  func claimIfFree() -> Bool { claimed.exchange(1, ordering: .acquiring) == 0 }
 
   @inline(__always)
   func release() { claimed.store(0, ordering: .releasing) }

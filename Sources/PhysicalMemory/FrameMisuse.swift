@@ -64,16 +64,26 @@ public enum MemoryMisuse {
 
 /// Makes allocations fail on purpose, for tests.
 struct FailureInjection: ~Copyable {
-  private let countdown = Atomic<Int>(0)
+  /// How many allocations there are until one fails; not above 0 once they do. `disarmed` is none.
+  private let countdown = Atomic<Int>(Self.disarmed)
+  private let failureCount = Atomic<Int>(0)
   private let tolerance = Atomic<Int>(0)
+
+  private static var disarmed: Int { .max }
 
   @inline(__always)
   func fails() -> Bool {
-    countdown.load(ordering: .relaxed) != 0
-      && countdown.wrappingSubtract(1, ordering: .relaxed).newValue == 0
+    if countdown.load(ordering: .relaxed) == Self.disarmed { return false }
+    let left = countdown.wrappingSubtract(1, ordering: .relaxed).newValue
+    return left <= 0 && 0 - left < failureCount.load(ordering: .relaxed)
   }
 
-  func failAllocation(_ number: Int) { countdown.store(number, ordering: .relaxed) }
+  func failAllocations(from number: Int, count: Int) {
+    failureCount.store(count, ordering: .relaxed)
+    countdown.store(number, ordering: .relaxed)
+  }
+
+  func stopFailing() { countdown.store(Self.disarmed, ordering: .relaxed) }
 
   var toleratesMisuse: Bool { tolerance.load(ordering: .relaxed) != 0 }
 
@@ -81,9 +91,14 @@ struct FailureInjection: ~Copyable {
 }
 
 extension FrameAllocator {
-  /// Lets the `number`th allocation from now on fail, as if there were no frames; 0 stops that. In
+  /// Lets `count` allocations fail, as if there were no frames, from the `number`th from now on. In
   /// checked builds only.
-  public func failAllocation(_ number: Int) { injection.failAllocation(number) }
+  public func failAllocations(from number: Int, count: Int = 1) {
+    injection.failAllocations(from: number, count: count)
+  }
+
+  /// Lets allocations succeed again. In checked builds only.
+  public func stopFailing() { injection.stopFailing() }
 
   /// Whether misuse is only counted, as in builds that are not checked. In checked builds only.
   public func tolerateMisuse(_ tolerate: Bool) { injection.tolerateMisuse(tolerate) }

@@ -11,6 +11,10 @@ package enum FrameUse: UInt32, Sendable {
   case run = 6
   /// A page table.
   case pageTable = 7
+
+  /// The low byte of the record of a single frame.
+  @inline(__always)
+  package var lowByte: UInt8 { UInt8(truncatingIfNeeded: rawValue) }
 }
 
 /// The four bytes that are kept for each frame.

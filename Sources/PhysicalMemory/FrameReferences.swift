@@ -59,7 +59,7 @@ extension FrameAllocator {
   package func record(of address: PhysicalAddress) -> FrameRecord? {
     let frame = Int(truncatingIfNeeded: address.rawValue &>> 12)
     guard frame < recordCount else { return nil }
-    return table[frame]
+    return records[frame]
   }
 
   /// Notes what a block is used for that the caller alone has, by its first frame. Such a block
@@ -67,7 +67,17 @@ extension FrameAllocator {
   @inline(__always)
   package func setUse(_ use: FrameUse, value: UInt32, of address: PhysicalAddress) {
     let frame = Int(truncatingIfNeeded: address.rawValue &>> 12)
-    table[frame] = FrameRecord(use, order: table[frame].order, value: value)
+    records[frame] = FrameRecord(use, order: records[frame].order, value: value)
+  }
+
+  /// What the heap notes about its page with this number.
+  @inline(__always)
+  package func heldValue(_ number: Int) -> UInt32 { records[number].value }
+
+  /// Notes something else about a page of the heap.
+  @inline(__always)
+  package func setHeldValue(_ value: UInt32, _ number: Int) {
+    records[number] = FrameRecord(.slab, order: 0, value: value)
   }
 
   /// The record of a frame that the caller uses, whose value it may change in place: several CPUs
@@ -81,11 +91,14 @@ extension FrameAllocator {
   @inline(__always)
   package func endUse(of address: PhysicalAddress) {
     let frame = Int(truncatingIfNeeded: address.rawValue &>> 12)
-    table[frame] = .allocated(order: table[frame].order)
+    records[frame] = .allocated(order: records[frame].order)
   }
 
   /// Where the records are, 4 bytes for each frame from 0 on: for tools that name lines of memory.
   public var recordsAddress: UInt { table.address }
+
+  /// How many frames have a record.
+  package var frameLimit: Int { recordCount }
 
   private func heldRecord(_ address: PhysicalAddress) -> UnsafeMutablePointer<Atomic<UInt32>>? {
     let frame = Int(truncatingIfNeeded: address.rawValue / Self.frameSize)

@@ -63,7 +63,7 @@ extension FrameAllocator {
 
   /// What a CPU's cache has and did; `nil` if the CPU has none. No lock.
   public func statistics(of cpu: CPU) -> FrameCacheStatistics? {
-    guard cpu.index < cacheCount.load(ordering: .acquiring) else { return nil }
+    guard cpu.index < cacheCount.value else { return nil }
     let cache = caches.pointer(for: cpu)
     return FrameCacheStatistics(sizes: [
       .init(cache.pointee.singles, order: 0), .init(cache.pointee.pairs, order: 1),

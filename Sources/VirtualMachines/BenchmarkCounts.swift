@@ -40,14 +40,18 @@ public struct BenchmarkCounts: Equatable, Sendable {
 
   /// Makes sense of one boot: what the image has printed, and the marks.
   public init(output: String, counts: InstructionCounts) throws(Failure) {
+    (rounds, operations) = try Self.rounds(output)
+    guard counts.dropped == 0 else { throw .marks("\(counts.dropped) of them were dropped") }
+    runs = try Self.runs(counts)
+  }
+
+  /// The rounds of a short run and the operations of a round, which the image prints.
+  static func rounds(_ output: String) throws(Failure) -> (rounds: Int, operations: Int) {
     let words = output.split(whereSeparator: \.isWhitespace)
     guard words.count == 3, words[0] == "instructions", let rounds = Int(words[1]),
       let operations = Int(words[2]), rounds > 0, operations > 0
     else { throw .output(String(output.prefix(80))) }
-    guard counts.dropped == 0 else { throw .marks("\(counts.dropped) of them were dropped") }
-    self.rounds = rounds
-    self.operations = operations
-    runs = try Self.runs(counts)
+    return (rounds, operations)
   }
 
   private static func runs(_ counts: InstructionCounts) throws(Failure) -> [UInt64] {

@@ -71,6 +71,26 @@ public struct BenchmarkRunner {
     report.results.append(BenchmarkReport.Result(benchmark, value: value))
   }
 
+  /// Counts each instruction of a benchmark of the method `instructions`; `plugin` is the path of
+  /// the plugin that does.
+  public func profile(
+    _ benchmark: Benchmark, plugin: String
+  ) throws(Failure) -> InstructionProfile {
+    var configuration = VirtualMachineConfiguration(image: benchmarks, programName: "Benchmarks")
+    configuration.arguments = [benchmark.name]
+    configuration.logLevel = .error
+    let file = directory.path("profile")
+    configuration.instructionProfile = .init(plugin: plugin, output: file)
+    let output = try observe(benchmark, configuration)
+    let (rounds, operations) = try naming(benchmark) { () throws(BenchmarkCounts.Failure) in
+      try BenchmarkCounts.rounds(output)
+    }
+    return try naming(benchmark) { () throws(InstructionProfile.Unusable) in
+      // The longer run has twice the rounds.
+      try InstructionProfile(contentsOf: file, operations: 2 * rounds * operations)
+    }
+  }
+
   private func instructions(_ benchmark: Benchmark) throws(Failure) -> Double {
     var configuration = VirtualMachineConfiguration(image: benchmarks, programName: "Benchmarks")
     configuration.arguments = [benchmark.name]

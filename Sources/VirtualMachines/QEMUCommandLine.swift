@@ -110,6 +110,9 @@ public struct QEMUCommandLine {
     if let trace = c.conflictTrace, let marks {
       words += plugin(trace, [("marks", marks.marks)])
     }
+    if let profile = c.instructionProfile, let marks {
+      words += plugin(profile, [("marks", marks.marks), ("phase", InstructionProfile.phase)])
+    }
     return words
   }
 

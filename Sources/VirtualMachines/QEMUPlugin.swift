@@ -4,6 +4,8 @@ import Foundation
 public enum QEMUPlugin: String, Sendable {
   /// Counts instructions.
   case instructionCounter = "InstructionCounter"
+  /// Counts how often each instruction is executed.
+  case instructionProfile = "InstructionProfile"
   /// Records what runs inside interrupts.
   case interruptTrace = "InterruptTrace"
   /// Records which CPU touches which cache line.
@@ -36,6 +38,7 @@ public enum QEMUPlugin: String, Sendable {
   private var purpose: String {
     switch self {
     case .instructionCounter: "counts instructions"
+    case .instructionProfile: "counts each instruction"
     case .interruptTrace: "traces interrupts"
     case .conflictTrace: "records cache lines"
     }

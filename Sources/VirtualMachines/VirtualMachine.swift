@@ -83,7 +83,8 @@ public enum VirtualMachine {
     guard (1...maximum).contains(configuration.cpus) else {
       throw .badConfiguration("--cpus \(configuration.cpus) is not in 1...\(maximum)")
     }
-    if configuration.instructionClock || configuration.counting != nil,
+    if configuration.instructionClock || configuration.counting != nil
+      || configuration.instructionProfile != nil,
       configuration.accelerator == .kvm
     {
       throw .badConfiguration("instructions are counted by TCG only; use --accel tcg")
@@ -95,7 +96,8 @@ public enum VirtualMachine {
       throw .badConfiguration("cache lines are recorded by TCG only; use --accel tcg")
     }
     let commandLine = QEMUCommandLine(configuration, image: image)
-    if configuration.counting != nil || configuration.conflictTrace != nil,
+    if configuration.counting != nil || configuration.conflictTrace != nil
+      || configuration.instructionProfile != nil,
       commandLine.marks == nil
     {
       throw .badImage(

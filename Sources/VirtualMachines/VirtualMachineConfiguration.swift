@@ -59,6 +59,8 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   public var interruptTrace: Observation?
   /// Records which CPU touches which cache line, or `nil` for not recording it.
   public var conflictTrace: Observation?
+  /// Counts how often each instruction is executed, or `nil` for not counting it.
+  public var instructionProfile: Observation?
 
   /// A configuration with the defaults that the command's help names.
   public init(image: String, programName: String) {

@@ -85,6 +85,19 @@ import Testing
     #expect(Explorer.exhaust(scenario).failure?.failure.kind == .endless)
   }
 
+  /// Nor does a CPU that comes to no point hold up the explorer for ever.
+  @Test func aLoopWithoutPointsIsAFailure() throws {
+    let scenario = Scenario("Loop") { machine in
+      let word = Atomic64(0)
+      machine.cpu {
+        var turns = word.value.load(ordering: .relaxed)
+        while turns & 1 == 0 { turns &+= 2 }
+      }
+    }
+    let failure = Explorer.exhaust(scenario).failure
+    #expect(failure?.failure.kind == .endless, "\(failure?.description ?? "none")")
+  }
+
   /// A spin with a bound gets through it though nobody writes.
   @Test func aBoundedSpinIsNoDeadlock() {
     let scenario = Scenario("BoundedSpin") { machine in

@@ -3,8 +3,11 @@ import Exploration
 /// All scenarios over the kernel's modules, by name.
 enum Scenarios {
   static var all: [Scenario] {
-    SpinLockScenarios.all + MailboxScenarios.all + CrossCallScenarios.all + CPUWorkScenarios.all
-      + KernelAddressSpaceScenarios.all + AddressSpaceScenarios.all + FrameAllocatorScenarios.all + ConsoleScenarios.all
+    SpinLockScenarios.all + LockScenarios.all + EpochScenarios.all + MailboxScenarios.all
+      + CrossCallScenarios.all + UrgentCallScenarios.all
+      + CPUWorkScenarios.all
+      + AddressSpaceScenarios.all + FrameAllocatorScenarios.all + ConsoleScenarios.all
+      + HeapScenarios.all
   }
 
   /// Those with a bug, which are run by name only.

@@ -1,7 +1,6 @@
 import Exploration
 import Interrupts
 import Kernel
-import Locking
 import Machine
 import PerCPU
 
@@ -22,13 +21,12 @@ extension Simulation {
   func startSharedMachine(cpuCount: Int) {
     let calls = Storage(byteCount: CrossCall.byteCount(for: cpuCount))
     let work = Storage(byteCount: CPUWork.byteCount(for: cpuCount))
-    let urgent = Storage(byteCount: UrgentCall.byteCount(for: cpuCount))
-    let epochs = Storage(byteCount: Epoch.byteCount(for: cpuCount))
-    for storage in [calls, urgent, epochs] { keep(storage) }
+    let urgentCalls = Storage(byteCount: UrgentCall.byteCount(for: cpuCount))
+    keep(urgentCalls)
+    UrgentCall.initialize(in: urgentCalls.start, count: cpuCount)
+    keep(calls)
     keep(work)
     CrossCall.initialize(in: calls.start, count: cpuCount)
-    UrgentCall.initialize(in: urgent.start, count: cpuCount)
-    Epoch.shared.initialize(in: epochs.start, count: cpuCount)
     CPUWork.initialize(in: work.start, count: cpuCount)
     for index in 0..<cpuCount { CPUSet.markOnline(CPU(index: index)) }
     onInterrupt(handleInterrupt)

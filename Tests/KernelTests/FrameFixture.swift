@@ -107,7 +107,7 @@ final class FrameFixture: @unchecked Sendable {
           "\(counts[order]) blocks of order \(order), \(buddies.blockCount(order: order)) counted")
       }
       if free != buddies.freeCount { faults.append("\(free) frames, \(buddies.freeCount) counted") }
-      let inCaches = (0..<allocator.cacheCount.load(ordering: .relaxed)).reduce(0) {
+      let inCaches = (0..<allocator.cacheCount.value).reduce(0) {
         $0 + allocator.caches.pointer(for: CPU(index: $1)).pointee.frameCount
       }
       if cached != inCaches { faults.append("\(cached) frames cached, \(inCaches) in caches") }
@@ -117,7 +117,9 @@ final class FrameFixture: @unchecked Sendable {
 }
 
 /// Runs `body` as if on another CPU.
-func onCPU<Result>(_ index: Int, _ body: () throws -> Result) rethrows -> Result {
+func onCPU<Result, Failure: Error>(
+  _ index: Int, _ body: () throws(Failure) -> Result
+) throws(Failure) -> Result {
   let own = Processor.index
   Processor.index = index
   defer { Processor.index = own }

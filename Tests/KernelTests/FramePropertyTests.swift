@@ -261,7 +261,7 @@ extension SimulatedMachine {
         { (try fixture.allocator.allocateZeroed(), 1) },
       ]
       for number in 1...allocations.count + 1 {
-        fixture.allocator.failAllocation(number)
+        fixture.allocator.failAllocations(from: number)
         var held: [(PhysicalAddress, Int)] = []
         var failed = 0
         for (index, allocate) in allocations.enumerated() {
@@ -270,7 +270,7 @@ extension SimulatedMachine {
             #expect(index == number - 1 && error is FrameAllocatorError)
           }
         }
-        fixture.allocator.failAllocation(0)
+        fixture.allocator.stopFailing()
         #expect(failed == (number <= allocations.count ? 1 : 0))
         for (start, count) in held { fixture.allocator.free(start, count: count) }
         #expect(fixture.allocator.freeFrameCount == before)

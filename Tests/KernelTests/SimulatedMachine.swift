@@ -2,6 +2,7 @@ import Boot
 import Foundation
 import Interrupts
 import Kernel
+import Locking
 import Machine
 import PerCPU
 import PhysicalMemory
@@ -48,6 +49,9 @@ import Testing
       count: Self.cpuCount)
     UrgentCall.initialize(
       in: .allocate(byteCount: UrgentCall.byteCount(for: Self.cpuCount), alignment: 128),
+      count: Self.cpuCount)
+    Epoch.shared.initialize(
+      in: .allocate(byteCount: Epoch.byteCount(for: Self.cpuCount), alignment: 128),
       count: Self.cpuCount)
     CPUWork.initialize(
       in: .allocate(byteCount: CPUWork.byteCount(for: Self.cpuCount), alignment: 128),

@@ -45,3 +45,67 @@ __attribute__((noinline)) uint64_t probe_overflow(uint64_t depth) {
   room[depth % 64] = depth;
   return probe_overflow(depth + 1) + room[depth % 64];
 }
+
+// The heap as C sees it. Returns the line of what does not hold, or 0.
+#include <stdlib.h>
+
+#define EXPECT(condition)                                                                          \
+  if (!(condition)) return __LINE__
+
+static int is_filled(const unsigned char *bytes, size_t count, unsigned char value) {
+  for (size_t index = 0; index < count; index++)
+    if (bytes[index] != value) return 0;
+  return 1;
+}
+
+static void fill(unsigned char *bytes, size_t count, unsigned char value) {
+  for (size_t index = 0; index < count; index++) bytes[index] = value;
+}
+
+uint64_t probe_heap(uint64_t seed) {
+  const unsigned char value = (unsigned char)(seed + 1);
+  static const size_t sizes[] = {0, 1, 16, 17, 64, 500, 2048, 2049, 4096, 5000, 100000};
+  for (size_t turn = 0; turn < sizeof sizes / sizeof sizes[0]; turn++) {
+    const size_t size = sizes[turn];
+    unsigned char *block = malloc(size);
+    EXPECT(block != NULL && (uint64_t)block % 16 == 0);
+    const size_t usable = malloc_usable_size(block);
+    EXPECT(usable >= size);
+    fill(block, usable, value);
+    unsigned char *zeros = calloc(size, 1);
+    EXPECT(zeros != NULL && is_filled(zeros, size, 0));
+    fill(zeros, malloc_usable_size(zeros), 0xFF);
+    unsigned char *larger = realloc(block, size * 3 + 100);
+    EXPECT(larger != NULL && is_filled(larger, usable < size * 3 + 100 ? usable : size, value));
+    unsigned char *smaller = realloc(larger, size / 2);
+    EXPECT(smaller != NULL && is_filled(smaller, size / 2, value));
+    free(zeros);
+    free(smaller);
+    for (size_t alignment = 8; alignment <= 65536; alignment *= 2) {
+      void *aligned = NULL;
+      EXPECT(posix_memalign(&aligned, alignment, size) == 0);
+      EXPECT(aligned != NULL && (uint64_t)aligned % alignment == 0);
+      fill(aligned, malloc_usable_size(aligned), value);
+      void *other = aligned_alloc(alignment, size);
+      EXPECT(other != NULL && other != aligned && (uint64_t)other % alignment == 0);
+      free(aligned);
+      free(other);
+    }
+  }
+  free(NULL);
+  unsigned char *first = realloc(NULL, 10);
+  EXPECT(first != NULL);
+  free(first);
+  // What cannot be had is an error, and the program goes on.
+  void *none = &none;
+  EXPECT(malloc((size_t)1 << 60) == NULL);
+  EXPECT(malloc((size_t)-1) == NULL);
+  EXPECT(calloc((size_t)1 << 40, (size_t)1 << 40) == NULL);
+  EXPECT(aligned_alloc(24, 100) == NULL);
+  EXPECT(posix_memalign(&none, 16, (size_t)1 << 60) == 12 && none == &none);
+  EXPECT(posix_memalign(&none, 24, 100) == 22 && posix_memalign(&none, 4, 100) == 22);
+  first = malloc(100);
+  EXPECT(first != NULL && realloc(first, (size_t)1 << 60) == NULL);
+  free(first);
+  return 0;
+}

@@ -4,7 +4,8 @@ import GuestTesting
 struct GuestTests {
   static func main() {
     TestSuite.run([
-      BootTests.suite, InterruptTests.suite, TimeTests.suite, MemoryTests.suite, LockTests.suite,
+      BootTests.suite, InterruptTests.suite, TimeTests.suite, MemoryTests.suite, SoakTests.suite,
+      LockTests.suite,
       TrapTests.suite,
     ])
   }

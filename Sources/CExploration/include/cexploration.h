@@ -27,11 +27,12 @@ void apus_coroutine_switch(
 
 // From now on a trap of this thread (a failed check of Swift's, a bad access to memory) calls
 // `handler` on a stack for signals, with the signal's number and the address. It leaves that stack
-// by a switch; where it returns, and with `NULL` for a handler, the trap is nobody's and ends the
-// process as usual.
+// by a switch; where it returns, the trap is nobody's and ends the process as usual. When `*progress`
+// stands still for two seconds of the thread's own time, that is a trap too, with number 0. A `handler`
+// of NULL ends all of this.
 void apus_catch_traps(
     void (*_Nullable handler)(void *_Nullable context, int signal, uint64_t address),
-    void *_Nullable context);
+    void *_Nullable context, const volatile uint64_t *_Nullable progress);
 
 // The return addresses of the callers, nearest first; returns how many.
 int apus_callers(void *_Nullable *_Nonnull addresses, int count);

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stddef.h>
 #include "closure.h"
+#include "size_classes.h"
 #include "locking_storage.h"
 
 #if defined(__x86_64__) && __STDC_HOSTED__ == 0

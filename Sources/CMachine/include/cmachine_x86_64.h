@@ -291,9 +291,12 @@ void apus_interrupt(struct apus_trap_frame *frame);
 void apus_handle_exception(struct apus_trap_frame *frame);
 // An interrupt that the kernel sent or armed itself; already acknowledged.
 void apus_handle_interrupt(uint64_t interrupt);
-// The heap: never returns NULL.
+// The heap: the first never returns NULL, the others do without memory.
 void *apus_heap_allocate(uint64_t alignment, uint64_t byte_count);
+void *apus_heap_allocate_aligned(uint64_t alignment, uint64_t byte_count);
+void *apus_heap_allocate_block(uint64_t byte_count);
 void apus_heap_free(void *pointer);
+uint64_t apus_heap_usable_size(void *pointer);
 // Memory ran out where Swift has no way to say so.
 _Noreturn void apus_out_of_memory(uint64_t byte_count);
 // Memory was used wrongly, in checked builds; `reason` ends with a zero.

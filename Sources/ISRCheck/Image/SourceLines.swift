@@ -121,7 +121,9 @@ public struct SourceLines: Sendable {
 
     /// The line that is no code of the compiler's own, which has line 0.
     func innermostLine(_ root: SourceRoot) -> SourceLine? {
-      let frame = frames?.first { !$0.file.isEmpty && $0.line > 0 }
+      let known = (frames ?? []).filter { !$0.file.isEmpty && $0.line > 0 }
+      // Lines of what the compiler has made by itself are lines of no file.
+      let frame = known.first { !$0.file.hasSuffix("<compiler-generated>") } ?? known.first
       return frame.map {
         SourceLine(
           file: root.shortened($0.file), line: $0.line, column: $0.column > 0 ? $0.column : nil)

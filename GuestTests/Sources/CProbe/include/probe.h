@@ -62,3 +62,5 @@ uint64_t probe_vectors_survive(uint64_t seed, uint64_t turns);
 void probe_count(const void *_Nonnull counter, long cpu);
 // Recurses until the stack ends.
 uint64_t probe_overflow(uint64_t depth);
+// Tries the functions of <stdlib.h>; returns the line of what does not hold, or 0.
+uint64_t probe_heap(uint64_t seed);

@@ -1,0 +1,121 @@
+import Machine
+
+/// A reader-writer spin lock without its state and the rules of its class.
+///
+/// One word: the number of readers, a bit for a writer that is inside, and a bit for one that waits
+/// for the readers to leave. Who has to wait takes the queue's lock first, so at most one CPU at a
+/// time waits for the word, and it is the one that came first.
+@usableFromInline
+struct RWSpinLockCore: ~Copyable, Sendable {
+  @usableFromInline let word = Atomic<UInt32>(0)
+  private let isQueueLocked = Atomic<UInt32>(0)
+  private let queue = SpinLockQueue()
+
+  @usableFromInline static let writer: UInt32 = 1 << 31
+  private static let waitingWriter: UInt32 = 1 << 30
+
+  @_transparent
+  @usableFromInline
+  init() {}
+
+  /// Uncontended: one addition.
+  @inline(__always)
+  @usableFromInline
+  borrowing func acquireToRead<Class: LockClass>(_: Class.Type) {
+    #if CHECKED
+    HeldLocks.willAcquire(address, LockIdentity(Class.self))
+    #endif
+    // Acquire pairs with the release of the last writer.
+    if word.wrappingAdd(1, ordering: .acquiring).oldValue >= Self.waitingWriter {
+      if Class.Context.isInterruptSafe { readWithInterruptsOff() } else { readInThread() }
+    }
+    #if CHECKED
+    HeldLocks.didAcquire(address, LockIdentity(Class.self))
+    #endif
+  }
+
+  /// One subtraction. Release pairs with the acquire of the next writer, which may write over what was
+  /// read here.
+  @inline(__always)
+  @usableFromInline
+  borrowing func releaseFromReading<Class: LockClass>(_: Class.Type) {
+    #if CHECKED
+    HeldLocks.willRelease(address, LockIdentity(Class.self))
+    #endif
+    word.wrappingSubtract(1, ordering: .releasing)
+  }
+
+  /// Uncontended: one compare-and-swap.
+  @inline(__always)
+  @usableFromInline
+  borrowing func acquireToWrite<Class: LockClass>(_: Class.Type) {
+    #if CHECKED
+    HeldLocks.willAcquire(address, LockIdentity(Class.self))
+    #endif
+    if !word.compareExchange(expected: 0, desired: Self.writer, ordering: .acquiring).exchanged {
+      if Class.Context.isInterruptSafe { writeWithInterruptsOff() } else { writeInThread() }
+    }
+    #if CHECKED
+    HeldLocks.didAcquire(address, LockIdentity(Class.self))
+    #endif
+  }
+
+  /// One subtraction: readers that could not enter, and a writer that waits, may have left their
+  /// marks in the word meanwhile.
+  @inline(__always)
+  @usableFromInline
+  borrowing func releaseFromWriting<Class: LockClass>(_: Class.Type) {
+    #if CHECKED
+    HeldLocks.willRelease(address, LockIdentity(Class.self))
+    #endif
+    word.wrappingSubtract(Self.writer, ordering: .releasing)
+  }
+
+  #if CHECKED
+  @usableFromInline
+  var address: UInt { withUnsafePointer(to: word) { UInt(bitPattern: $0) } }
+  #endif
+
+  @inline(never)
+  @usableFromInline
+  borrowing func readInThread() { waitToRead() }
+
+  @inline(never)
+  @usableFromInline
+  borrowing func readWithInterruptsOff() { waitToRead() }
+
+  @inline(never)
+  @usableFromInline
+  borrowing func writeInThread() { waitToWrite() }
+
+  @inline(never)
+  @usableFromInline
+  borrowing func writeWithInterruptsOff() { waitToWrite() }
+
+  /// Takes back the count that was too early, and counts again at the head of the queue.
+  @inline(__always)
+  private borrowing func waitToRead() {
+    word.wrappingSubtract(1, ordering: .relaxed)
+    queue.wait(for: isQueueLocked)
+    word.wrappingAdd(1, ordering: .relaxed)
+    // No writer waits, since it would be at the head of the queue. Acquire as in `acquireToRead`.
+    while word.load(ordering: .acquiring) & Self.writer != 0 { SpinWait.turn() }
+    isQueueLocked.store(0, ordering: .releasing)
+  }
+
+  /// Keeps new readers out and waits for those inside.
+  @inline(__always)
+  private borrowing func waitToWrite() {
+    queue.wait(for: isQueueLocked)
+    word.wrappingAdd(Self.waitingWriter, ordering: .relaxed)
+    // Acquire pairs with the releases of the readers and the last writer.
+    while word.load(ordering: .relaxed) != Self.waitingWriter
+      || !word.compareExchange(
+        expected: Self.waitingWriter, desired: Self.writer, ordering: .acquiring
+      ).exchanged
+    {
+      SpinWait.turn()
+    }
+    isQueueLocked.store(0, ordering: .releasing)
+  }
+}

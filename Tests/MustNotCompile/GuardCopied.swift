@@ -1,0 +1,28 @@
+// expect: 'guarded' consumed more than once
+import Locking
+import Machine
+
+enum Threads: LockClass {
+  typealias Context = ThreadOnly
+  typealias Level = HeapLevel
+  static var name: StaticString { "threads" }
+}
+
+enum Handlers: LockClass {
+  typealias Context = InterruptSafe
+  typealias Level = LogLevel
+  static var name: StaticString { "handlers" }
+}
+
+enum Frames: LockClass {
+  typealias Context = ThreadOnly
+  typealias Level = FrameLevel
+  static var name: StaticString { "frames" }
+}
+
+/// A lock that is given back twice.
+func wrong(threads: borrowing SpinLock<Threads, Int>) {
+  let guarded = threads.lock()
+  guarded.unlock()
+  guarded.unlock()
+}
