@@ -15,12 +15,19 @@ struct BuildOptions: ParsableArguments {
       """, valueName: "dir"), completion: .directory)
   var scratchPath: String?
 
+  @Flag(
+    help: """
+      Let the kernel check itself while it runs: the order and the holders of locks, and more. Slower.
+      """)
+  var checked = false
+
   /// The build of a package in a directory.
   func build(package: String, verbose: Bool) throws -> PackageBuild {
     let kernel = try KernelLocation()
     do throws(PackageBuild.Failure) {
       var build = try PackageBuild(package: package, kernel: kernel, scratchPath: scratchPath)
       build.product = product
+      build.isChecked = checked
       build.verbose = verbose
       build.handlesSignals = true
       return build

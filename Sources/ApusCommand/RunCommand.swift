@@ -85,6 +85,12 @@ struct RunCommand: ParsableCommand {
     completion: .file())
   var interruptTrace: String?
 
+  @Flag(
+    help: """
+      Show at the end how often each kind of lock was taken, waited for and held; implies --checked.
+      """)
+  var lockStats = false
+
   @Flag(help: "Say what the command decides and does.")
   var verbose = false
 
@@ -146,6 +152,7 @@ struct RunCommand: ParsableCommand {
     // From here on INT, TERM and HUP are heeded where everything can be cleaned up.
     let signals = try SignalReceiver()
     defer { signals.stop() }
+    if lockStats { build.checked = true }
     let target = try ImageTarget(
       image, options: build, building: !dryRun, verbose: verbose)
     let needsFiles = !dryRun && (json || rootfs != nil)
@@ -189,9 +196,18 @@ struct RunCommand: ParsableCommand {
     if json {
       try RunReport(configuration, choice, outcome, run).print()
     }
+    if lockStats && !json { showLocks(outcome) }
     if let line = explanation(outcome) { StandardError.complain(line) }
     if let reason = run.failure { throw CommandFailure("cannot write the output: \(reason)") }
     throw ExitCode(outcome.exitStatus)
+  }
+
+  private func showLocks(_ outcome: Outcome) {
+    if outcome.locks.isEmpty {
+      StandardError.note("no figures of locks: the image is not checked, or did not end by itself")
+    } else {
+      StandardError.write("\(LockRecord.table(outcome.locks))\n(times in microseconds)\n")
+    }
   }
 
   /// The virtual machine that the flags describe, without its files.

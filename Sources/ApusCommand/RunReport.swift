@@ -54,6 +54,8 @@ struct RunReport: Encodable {
   /// The application's output if it is not.
   var outputBase64: Data?
   var log: [String]
+  /// What was counted of the locks, in a checked image.
+  var locks: [LockRecord]?
   /// Missing when QEMU was killed before it wrote them.
   var instructions: InstructionCounts?
 
@@ -82,6 +84,7 @@ struct RunReport: Encodable {
       outputBase64 = Data(run.output)
     }
     log = run.log
+    locks = outcome.locks.isEmpty ? nil : outcome.locks
     instructions = configuration.counting.flatMap {
       try? InstructionCounts(contentsOf: $0.output)
     }

@@ -2,6 +2,7 @@
 import Boot
 import CMachine
 import Console
+import Locking
 import Machine
 import PerCPU
 import PhysicalMemory
@@ -76,10 +77,29 @@ public enum Program {
     exit(status: apus_call_main())
   }
 
+  #if CHECKED
+  /// Tells `apus run --lock-stats` what was counted of each class of locks.
+  private static func recordLocks() {
+    LockStatistics.report { figures in
+      var line: LogMessage = "lock"
+      for index in 0..<8 {
+        line.append(byte: 0x20)
+        line.append(decimal: figures.values[index])
+      }
+      line.append(byte: 0x20)
+      for byte in figures.name { line.append(byte: byte) }
+      ConsoleDevice.record(line)
+    }
+  }
+  #endif
+
   /// Ends the machine; `apus run` ends with the low 8 bits of `status`.
   public static func exit(status: Int32) -> Never {
     InstructionMark.pass(InstructionMark.exit)
     ConsoleDevice.flushOutput()
+    #if CHECKED
+    recordLocks()
+    #endif
     ConsoleDevice.close(record: "exit \(UInt8(truncatingIfNeeded: status))") {
       PowerControl.powerOff(code: PowerOffCode.exit)
     }

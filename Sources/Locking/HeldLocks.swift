@@ -27,6 +27,8 @@ struct HeldLocks {
   struct Entry {
     var address: UInt
     var identity: LockIdentity
+    /// When it was taken, by the clock of the statistics.
+    var since: UInt64
   }
 
   private var count = 0
@@ -93,14 +95,17 @@ struct HeldLocks {
     }
   }
 
-  /// Notes that the lock is held now.
+  /// Notes that the lock is held now, after it was waited for since `start` if it was.
   @inline(never)
   @usableFromInline
-  static func didAcquire(_ address: UInt, _ lock: LockIdentity) {
+  static func didAcquire(_ address: UInt, _ lock: LockIdentity, waitingSince start: UInt64?) {
+    let now = LockStatistics.now
+    LockStatistics.count(lock, wait: start.map { now &- $0 })
     let held = current
     let count = held.pointee.count
     if count == 7 { LockViolation.report(lock, "is the eighth that the CPU holds") }
-    held.pointee.entries[count] = Entry(address: address, identity: lock)
+    held.pointee.entries[count] = Entry(
+      address: address, identity: lock, since: now)
     held.pointee.count = count + 1
   }
 
@@ -112,6 +117,7 @@ struct HeldLocks {
     var index = held.pointee.count - 1
     while index >= 0 && held.pointee.entries[index].address != address { index -= 1 }
     if index < 0 { LockViolation.report(lock, "is given back by a CPU that does not hold it") }
+    LockStatistics.count(lock, hold: LockStatistics.now &- held.pointee.entries[index].since)
     held.pointee.count -= 1
     while index < held.pointee.count {
       held.pointee.entries[index] = held.pointee.entries[index + 1]

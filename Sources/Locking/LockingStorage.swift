@@ -3,5 +3,5 @@ enum LockingStorage {
   /// Nodes of lock queues, which other CPUs write: lines of their own.
   static let nodesOffset = 0
   /// The record of held locks, in checked builds.
-  static let heldLocksOffset = 128
+  static let heldLocksOffset = 64
 }

@@ -24,13 +24,21 @@ struct RWSpinLockCore: ~Copyable, Sendable {
   borrowing func acquireToRead<Class: LockClass>(_: Class.Type) {
     #if CHECKED
     HeldLocks.willAcquire(address, LockIdentity(Class.self))
+    var start: UInt64?
     #endif
     // Acquire pairs with the release of the last writer.
     if word.wrappingAdd(1, ordering: .acquiring).oldValue >= Self.waitingWriter {
-      if Class.Context.isInterruptSafe { readWithInterruptsOff() } else { readInThread() }
+      #if CHECKED
+      start = LockStatistics.now
+      #endif
+      if Class.Context.isInterruptSafe {
+        Locking.readWithInterruptsOff(self)
+      } else {
+        Locking.readInThread(self)
+      }
     }
     #if CHECKED
-    HeldLocks.didAcquire(address, LockIdentity(Class.self))
+    HeldLocks.didAcquire(address, LockIdentity(Class.self), waitingSince: start)
     #endif
   }
 
@@ -51,12 +59,20 @@ struct RWSpinLockCore: ~Copyable, Sendable {
   borrowing func acquireToWrite<Class: LockClass>(_: Class.Type) {
     #if CHECKED
     HeldLocks.willAcquire(address, LockIdentity(Class.self))
+    var start: UInt64?
     #endif
     if !word.compareExchange(expected: 0, desired: Self.writer, ordering: .acquiring).exchanged {
-      if Class.Context.isInterruptSafe { writeWithInterruptsOff() } else { writeInThread() }
+      #if CHECKED
+      start = LockStatistics.now
+      #endif
+      if Class.Context.isInterruptSafe {
+        Locking.writeWithInterruptsOff(self)
+      } else {
+        Locking.writeInThread(self)
+      }
     }
     #if CHECKED
-    HeldLocks.didAcquire(address, LockIdentity(Class.self))
+    HeldLocks.didAcquire(address, LockIdentity(Class.self), waitingSince: start)
     #endif
   }
 
@@ -76,37 +92,23 @@ struct RWSpinLockCore: ~Copyable, Sendable {
   var address: UInt { withUnsafePointer(to: word) { UInt(bitPattern: $0) } }
   #endif
 
-  @inline(never)
-  @usableFromInline
-  borrowing func readInThread() { waitToRead() }
-
-  @inline(never)
-  @usableFromInline
-  borrowing func readWithInterruptsOff() { waitToRead() }
-
-  @inline(never)
-  @usableFromInline
-  borrowing func writeInThread() { waitToWrite() }
-
-  @inline(never)
-  @usableFromInline
-  borrowing func writeWithInterruptsOff() { waitToWrite() }
-
   /// Takes back the count that was too early, and counts again at the head of the queue.
   @inline(__always)
-  private borrowing func waitToRead() {
+  fileprivate borrowing func waitToRead(interruptsAreOff: Bool) {
     word.wrappingSubtract(1, ordering: .relaxed)
-    queue.wait(for: isQueueLocked)
+    queue.wait(for: isQueueLocked, interruptsAreOff: interruptsAreOff)
     word.wrappingAdd(1, ordering: .relaxed)
     // No writer waits, since it would be at the head of the queue. Acquire as in `acquireToRead`.
-    while word.load(ordering: .acquiring) & Self.writer != 0 { SpinWait.turn() }
+    while word.load(ordering: .acquiring) & Self.writer != 0 {
+      SpinWait.turn(interruptsAreOff: interruptsAreOff)
+    }
     isQueueLocked.store(0, ordering: .releasing)
   }
 
   /// Keeps new readers out and waits for those inside.
   @inline(__always)
-  private borrowing func waitToWrite() {
-    queue.wait(for: isQueueLocked)
+  fileprivate borrowing func waitToWrite(interruptsAreOff: Bool) {
+    queue.wait(for: isQueueLocked, interruptsAreOff: interruptsAreOff)
     word.wrappingAdd(Self.waitingWriter, ordering: .relaxed)
     // Acquire pairs with the releases of the readers and the last writer.
     while word.load(ordering: .relaxed) != Self.waitingWriter
@@ -114,8 +116,40 @@ struct RWSpinLockCore: ~Copyable, Sendable {
         expected: Self.waitingWriter, desired: Self.writer, ordering: .acquiring
       ).exchanged
     {
-      SpinWait.turn()
+      SpinWait.turn(interruptsAreOff: interruptsAreOff)
     }
     isQueueLocked.store(0, ordering: .releasing)
   }
+}
+
+/// Waits to read by a thread-only lock.
+@_silgen_name("apus_read_in_thread")
+@inline(never)
+@usableFromInline
+func readInThread(_ core: borrowing RWSpinLockCore) {
+  core.waitToRead(interruptsAreOff: false)
+}
+
+/// Waits to read by an interrupt-safe lock.
+@_silgen_name("apus_read_with_interrupts_off")
+@inline(never)
+@usableFromInline
+func readWithInterruptsOff(_ core: borrowing RWSpinLockCore) {
+  core.waitToRead(interruptsAreOff: true)
+}
+
+/// Waits to write by a thread-only lock.
+@_silgen_name("apus_write_in_thread")
+@inline(never)
+@usableFromInline
+func writeInThread(_ core: borrowing RWSpinLockCore) {
+  core.waitToWrite(interruptsAreOff: false)
+}
+
+/// Waits to write by an interrupt-safe lock.
+@_silgen_name("apus_write_with_interrupts_off")
+@inline(never)
+@usableFromInline
+func writeWithInterruptsOff(_ core: borrowing RWSpinLockCore) {
+  core.waitToWrite(interruptsAreOff: true)
 }

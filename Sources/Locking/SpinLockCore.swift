@@ -16,16 +16,24 @@ struct SpinLockCore: ~Copyable, Sendable {
   borrowing func acquire<Class: LockClass>(_: Class.Type) {
     #if CHECKED
     HeldLocks.willAcquire(address, LockIdentity(Class.self))
+    var start: UInt64?
     #endif
     // Acquire pairs with the release in `release`: what the last holder wrote is seen.
     // Who comes while others wait waits behind them.
     if queue.tail.load(ordering: .relaxed) != 0 || isLocked.exchange(1, ordering: .acquiring) != 0 {
+      #if CHECKED
+      start = LockStatistics.now
+      #endif
       // Two functions, so that isrcheck can tell them apart: the first one is never to be reached
       // from an interrupt (`interrupts.policy`).
-      if Class.Context.isInterruptSafe { waitWithInterruptsOff() } else { waitInThread() }
+      if Class.Context.isInterruptSafe {
+        Locking.waitWithInterruptsOff(self)
+      } else {
+        Locking.waitInThread(self)
+      }
     }
     #if CHECKED
-    HeldLocks.didAcquire(address, LockIdentity(Class.self))
+    HeldLocks.didAcquire(address, LockIdentity(Class.self), waitingSince: start)
     #endif
   }
 
@@ -43,14 +51,20 @@ struct SpinLockCore: ~Copyable, Sendable {
   /// they are borrowed.
   @usableFromInline
   var address: UInt { withUnsafePointer(to: isLocked) { UInt(bitPattern: $0) } }
+}
 
-  /// Waits for a thread-only lock and takes it.
-  @inline(never)
-  @usableFromInline
-  borrowing func waitInThread() { queue.wait(for: isLocked) }
+/// Waits for a thread-only lock and takes it.
+@_silgen_name("apus_wait_in_thread")
+@inline(never)
+@usableFromInline
+func waitInThread(_ core: borrowing SpinLockCore) {
+  core.queue.wait(for: core.isLocked, interruptsAreOff: false)
+}
 
-  /// Waits for an interrupt-safe lock and takes it.
-  @inline(never)
-  @usableFromInline
-  borrowing func waitWithInterruptsOff() { queue.wait(for: isLocked) }
+/// Waits for an interrupt-safe lock and takes it.
+@_silgen_name("apus_wait_with_interrupts_off")
+@inline(never)
+@usableFromInline
+func waitWithInterruptsOff(_ core: borrowing SpinLockCore) {
+  core.queue.wait(for: core.isLocked, interruptsAreOff: true)
 }

@@ -29,8 +29,8 @@ struct SpinLockQueue: ~Copyable, Sendable {
   /// Waits until the lock is this CPU's, by reading, so that its line is not taken from the holder at
   /// every turn. Acquire on it pairs with the release of the last holder.
   @inline(__always)
-  borrowing func wait(for lock: borrowing Atomic<UInt32>) {
-    guard let node = SpinLockNode.take() else { return spin(on: lock) }
+  borrowing func wait(for lock: borrowing Atomic<UInt32>, interruptsAreOff: Bool) {
+    guard let node = SpinLockNode.take() else { return spin(on: lock, interruptsAreOff) }
     // Release: whoever comes behind sees the node as waiting. Acquire: so does this CPU the one in
     // front.
     var front = SpinLockNode(tail.exchange(node.rawValue, ordering: .acquiringAndReleasing))
@@ -51,7 +51,7 @@ struct SpinLockQueue: ~Copyable, Sendable {
             return node.abandon(behind: ahead)
           }
         }
-        SpinWait.turn()
+        SpinWait.turn(interruptsAreOff: interruptsAreOff)
       } else {
         ahead.free()
         front = word == SpinLockNode.granted ? nil : SpinLockNode(word)
@@ -59,7 +59,7 @@ struct SpinLockQueue: ~Copyable, Sendable {
     }
     while lock.load(ordering: .relaxed) != 0 || lock.exchange(1, ordering: .acquiring) != 0 {
       if isStuck.load(ordering: .relaxed) != 0 { isStuck.store(0, ordering: .relaxed) }
-      SpinWait.turn()
+      SpinWait.turn(interruptsAreOff: interruptsAreOff)
     }
     isStuck.store(0, ordering: .relaxed)
     // Release: whoever finds the queue empty, or the node granted, may use the node.
@@ -70,9 +70,9 @@ struct SpinLockQueue: ~Copyable, Sendable {
 
   /// Waits outside of the queue.
   @inline(__always)
-  private borrowing func spin(on lock: borrowing Atomic<UInt32>) {
+  private borrowing func spin(on lock: borrowing Atomic<UInt32>, _ interruptsAreOff: Bool) {
     while lock.load(ordering: .relaxed) != 0 || lock.exchange(1, ordering: .acquiring) != 0 {
-      SpinWait.turn()
+      SpinWait.turn(interruptsAreOff: interruptsAreOff)
     }
   }
 }

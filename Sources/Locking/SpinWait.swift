@@ -13,4 +13,14 @@ public enum SpinWait {
     Processor.pause()
     if !Processor.interruptsAreEnabled { apus_answer_urgent_calls() }
   }
+
+  /// The same where it is known whether interrupts are off: with a constant `true` nothing is asked.
+  ///
+  /// It also keeps the waits for thread-only and for interrupt-safe locks from being the same code,
+  /// which the compiler would merge, while isrcheck denies the one to interrupts and not the other.
+  @inline(__always)
+  static func turn(interruptsAreOff: Bool) {
+    Processor.pause()
+    if interruptsAreOff || !Processor.interruptsAreEnabled { apus_answer_urgent_calls() }
+  }
 }

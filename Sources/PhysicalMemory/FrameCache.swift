@@ -2,14 +2,15 @@ import Machine
 
 /// A stack of blocks of one order, by frame number.
 struct FrameStack<let capacity: Int>: ~Copyable {
+  // First, since ThreadSanitizer takes a change of the whole for a write to its beginning, and other
+  // CPUs read the numbers.
+  private var frames = InlineArray<capacity, UInt32>(repeating: 0)
   /// How many blocks there are. Other CPUs add it up without the claim.
   let count = Atomic<Int>(0)
   /// How many blocks were allocated from here, came from the buddy system, and went back there.
   let allocations = Atomic<Int>(0)
   let refilled = Atomic<Int>(0)
   let drained = Atomic<Int>(0)
-  private var frames = InlineArray<capacity, UInt32>(repeating: 0)
-
   @inline(__always)
   mutating func push(_ frame: Int) -> Bool {
     let count = count.load(ordering: .relaxed)
@@ -86,10 +87,11 @@ extension Atomic<Int> {
 /// instructions; another one only to take all back when memory runs short. A block is in a stack
 /// exactly while its record says `cached` and nobody holds the claim.
 struct FrameCache: ~Copyable {
+  /// How many runs of 16 frames the next refill takes: more each time, fewer after a drain. First, as
+  /// in `FrameStack`.
+  var appetite = 1
   /// 1 while somebody uses the stacks.
   private let claimed = Atomic<UInt32>(0)
-  /// How many runs of 16 frames the next refill takes: more each time, fewer after a drain.
-  var appetite = 1
   var singles = FrameStack<256>()
   var pairs = FrameStack<32>()
   var fours = FrameStack<16>()

@@ -44,6 +44,13 @@ public struct Outcome: Equatable, Sendable {
   /// Whether the log holds the kernel's report of where every CPU was.
   public var hasReport: Bool { records.contains(.panic) }
 
+  /// What a checked image counted of its locks, if it came to the end of its application.
+  public var locks: [LockRecord] {
+    records.compactMap { record in
+      if case .lock(let lock) = record { lock } else { nil }
+    }
+  }
+
   /// The status with which `apus run` ends.
   public var exitStatus: Int32 {
     switch reason {

@@ -65,8 +65,10 @@ public struct PackageBuild: Sendable {
   public var package: String
   /// The product to be built, or `nil` for the package's only executable.
   public var product: String?
-  /// Where SwiftPM keeps what it makes.
-  public var scratchPath: String
+  /// Where SwiftPM keeps what it makes, without checks.
+  private let plainScratchPath: String
+  /// Whether the kernel checks itself while it runs; such images have a scratch path of their own.
+  public var isChecked = false
   /// Whether SwiftPM's output goes to the user as it comes.
   public var verbose = false
   /// Whether INT, TERM and HUP end the build: only for a process with one thread.
@@ -85,10 +87,13 @@ public struct PackageBuild: Sendable {
     let directory = URL(fileURLWithPath: package).standardizedFileURL.path
     self.package = directory
     self.kernel = kernel
-    self.scratchPath =
+    plainScratchPath =
       scratchPath.map { URL(fileURLWithPath: $0).standardizedFileURL.path }
       ?? (kernel.contains(directory) ? "\(kernel.root)/.build-images" : "\(directory)/.build")
   }
+
+  /// Where SwiftPM keeps what it makes.
+  public var scratchPath: String { isChecked ? "\(plainScratchPath)-checked" : plainScratchPath }
 
   /// The path that the image of a product has after a build.
   public func imagePath(product: String) -> String {
@@ -119,6 +124,8 @@ public struct PackageBuild: Sendable {
     var process = ChildProcess(path: swift, arguments: arguments(product: product))
     process.interruption = SIGTERM
     process.handlesSignals = handlesSignals
+    // The package's description reads it.
+    if isChecked { process.environment.append("APUS_CHECKED=1") }
     if verbose { process.descriptors = [.null, .inherited, .inherited] }
     let (end, output) = try Self.output(of: process, onLine: onProgress)
     try Self.requireSuccess(end) { Failure.failed(output: output) }

@@ -9,6 +9,8 @@ public enum Record: Equatable, Sendable {
   case panic
   /// The guest's memory ran out.
   case outOfMemory
+  /// A class of locks in a checked image, at the application's end.
+  case lock(LockRecord)
   /// A guest test has news.
   case test(TestRecord)
   /// All guest tests have run.
@@ -27,6 +29,9 @@ public enum Record: Equatable, Sendable {
       self = .exit(status: status)
     case "panic": self = .panic
     case "out-of-memory": self = .outOfMemory
+    case "lock":
+      guard let record = LockRecord(Array(fields.dropFirst())) else { return nil }
+      self = .lock(record)
     case "test":
       guard let record = TestRecord(Array(fields.dropFirst())) else { return nil }
       self = .test(record)

@@ -20,7 +20,7 @@ extension SimulatedMachine {
       var free = fixture.frames
       let all = free.count
       var held: [Range<Int>] = []
-      for step in 0..<800 {
+      for step in 0..<400 {
         let cpu = Int.random(in: 0..<Swift.max(cpuCount, 1), using: &random)
         try onCPU(cpu) {
           switch Int.random(in: 0..<20, using: &random) {

@@ -27,3 +27,7 @@ static inline void *_Nonnull apus_locking_storage(void) {
   return processor->locking_storage;
 }
 #endif
+
+// What checked images count for each class of locks: rows of 16 words, zero at first (locking.c).
+#define APUS_LOCK_STATISTICS_ROWS 32
+uint64_t *_Nonnull apus_lock_statistics(void);
