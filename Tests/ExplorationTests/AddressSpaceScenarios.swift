@@ -48,9 +48,25 @@ enum AddressSpaceScenarios {
     /// Adds a CPU that uses the address space.
     func cpu(_ body: @escaping () -> Void) {
       simulation.cpu { [self] in
-        space.activate()
-        AddressTranslation.use(root: root)
+        use()
         body()
+        AddressTranslation.use(root: 0)
+        space.deactivate()
+      }
+    }
+
+    private func use() {
+      space.activate()
+      AddressTranslation.use(root: root)
+    }
+
+    /// Adds a check for when all CPUs are through: made by one that uses the address space alone.
+    func atEnd(_ body: @escaping () -> Void) {
+      simulation.atEnd { [self] in
+        use()
+        body()
+        AddressTranslation.use(root: 0)
+        space.deactivate()
       }
     }
 
@@ -108,7 +124,7 @@ enum AddressSpaceScenarios {
 
     /// When all is unmapped, the memory is what it was at the start.
     func checkNothingIsLost() {
-      simulation.atEnd { [self] in
+      atEnd { [self] in
         unmap(base, 512 * 512)
         space.freeRemovedTables()
         let free = FrameAllocator.shared.freeFrameCount
@@ -137,7 +153,7 @@ enum AddressSpaceScenarios {
         simulation.check(machine.read(base + index * 8) == index + 1, "the own word is gone")
       }
     }
-    simulation.atEnd {
+    machine.atEnd {
       for index in 0..<UInt64(3) {
         simulation.check(machine.read(base + index * 8) == index + 1, "a word is gone")
       }
@@ -252,7 +268,7 @@ enum AddressSpaceScenarios {
         }
       }
     }
-    simulation.atEnd { simulation.check(winners == 1, "\(winners) of 2 overlapping ranges mapped") }
+    machine.atEnd { simulation.check(winners == 1, "\(winners) of 2 overlapping ranges mapped") }
   }
 
   /// One promise for two tables' worth is split while pages of it are touched.
@@ -269,7 +285,7 @@ enum AddressSpaceScenarios {
       simulation.check(machine.read(base + tableSpan) == nil, "a page is there that was unmapped")
       simulation.check(machine.write(3, to: base + tableSpan + page), "no page behind the hole")
     }
-    simulation.atEnd {
+    machine.atEnd {
       simulation.check(machine.read(base) == 2, "a page is lost")
       simulation.check(machine.read(base + tableSpan + page) == 3, "a page is lost")
     }

@@ -6,7 +6,8 @@ enum Scenarios {
     SpinLockScenarios.all + LockScenarios.all + EpochScenarios.all + MailboxScenarios.all
       + CrossCallScenarios.all + UrgentCallScenarios.all
       + CPUWorkScenarios.all
-      + AddressSpaceScenarios.all + FrameAllocatorScenarios.all + ConsoleScenarios.all
+      + KernelAddressSpaceScenarios.all + AddressSpaceScenarios.all + FrameAllocatorScenarios.all
+      + ConsoleScenarios.all
       + HeapScenarios.all
   }
 
