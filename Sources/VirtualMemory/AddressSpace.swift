@@ -14,6 +14,7 @@ import PhysicalMemory
 /// All operations may be called on any CPU, by several at once, but not in interrupts, not with
 /// spin locks held above `AddressSpaceLevel`, and not by code that runs in a fault. They do not sleep.
 public struct AddressSpace: ~Copyable, Sendable {
+  private let allocator = BootConstant<UInt64>(0)
   private let root = BootConstant<UInt64>(0)
   private let lowest = BootConstant<UInt64>(0)
   private let limit = BootConstant<UInt64>(0)
@@ -25,14 +26,26 @@ public struct AddressSpace: ~Copyable, Sendable {
   public init() {}
 
   /// Takes the addresses from `start` up to `end` of the tree of tables at physical address `root`,
-  /// of which nobody else changes that part. On the boot CPU.
-  public func initialize(root: UInt64, from start: UInt64, to end: UInt64) {
+  /// of which nobody else changes that part; the root is a frame of `frames`, which stays where it is.
+  /// On the boot CPU.
+  public func initialize(
+    root: UInt64, from start: UInt64, to end: UInt64, on frames: UnsafePointer<FrameAllocator>
+  ) {
+    allocator.set(UInt64(UInt(bitPattern: frames)))
     self.root.set(root)
     lowest.set(start)
     limit.set(end)
   }
 
-  private var rootTable: TablePage { TablePage(root.value) }
+  private var rootTable: TablePage { TablePage(root.value, of: frames) }
+
+  @inline(__always)
+  private var frames: UnsafePointer<FrameAllocator> {
+    guard let frames = UnsafePointer<FrameAllocator>(bitPattern: UInt(allocator.value)) else {
+      fatalError("an address space is used before it is somewhere")
+    }
+    return frames
+  }
 
   // MARK: CPUs
 
@@ -49,7 +62,7 @@ public struct AddressSpace: ~Copyable, Sendable {
 
   /// Waits until no CPU can be on its way through a table that was removed, and frees them all. With
   /// no lock held; not in interrupts.
-  public func freeRemovedTables() { removedTables.freeAll() }
+  public func freeRemovedTables() { removedTables.freeAll(of: frames) }
 
   // MARK: Faults
 
@@ -76,7 +89,7 @@ public struct AddressSpace: ~Copyable, Sendable {
       while true {
         let entry = table[PageTableFormat.index(of: address, level: level)].load()
         guard entry.isTable(level: level) else { return (entry, level) }
-        table = TablePage(entry.address)
+        table = table.child(entry)
         level -= 1
       }
     }
@@ -140,14 +153,35 @@ public struct AddressSpace: ~Copyable, Sendable {
       } catch {
         failure = .outOfMemory
       }
-      if operation.isStale {
-        // Chosen after the change: see `activate`.
-        TLBShootdown.run(on: activeCPUs, from: start, to: end)
-      }
-      operation.finish { removedTables.add($0) }
+      let emptyLevel = complete(operation)
+      if let emptyLevel { removeEmptyTables(at: start, level: emptyLevel) }
       if let failure { throw failure }
     }
-    removedTables.freeThosePassed()
+    removedTables.freeThosePassed(of: frames)
+  }
+
+  /// Ends an operation; returns the level of its table if that is empty.
+  @inline(__always)
+  private func complete(_ operation: consuming RangeOperation) -> Int? {
+    if operation.isStale {
+      TLBShootdown.run(on: activeCPUs, from: operation.start, to: operation.end)
+    }
+    return operation.finish { removedTables.add($0) }
+  }
+
+  /// Takes tables out that have nothing left in them, from `level` upwards.
+  @inline(never)
+  private func removeEmptyTables(at address: UInt64, level: Int) {
+    var level: Int? = level
+    while let emptyLevel = level {
+      let span = PageTableFormat.span(level: emptyLevel + 1)
+      let start = address & ~(span &- 1)
+      var operation = RangeOperation(
+        RangeChange(.unmap), from: start, to: start &+ span, root: rootTable)
+      // Somebody may have mapped something there since.
+      if operation.holdsEmptyTable() { operation.apply() }
+      level = complete(operation)
+    }
   }
 
   /// The CPUs to tell of what was changed before. The fence pairs with the one in `activate`: either

@@ -53,14 +53,14 @@ public struct PageFault: Sendable {
       let slot = table[PageTableFormat.index(of: address, level: level)]
       let entry = slot.load()
       if entry.isTable(level: level) {
-        table = TablePage(entry.address)
+        table = table.child(entry)
         level -= 1
       } else if entry.isReserved {
         guard isAllowed(entry.allowed) else { return .forbidden }
         do throws(FrameAllocatorError) {
           if level > 0 {
-            try Self.installTable(at: slot, entry, level: level)
-          } else if try Self.installPage(at: slot, entry) {
+            try Self.installTable(at: slot, entry, level: level, of: root.frames)
+          } else if try Self.installPage(at: slot, entry, of: root.frames) {
             return .resolved
           }
         } catch {
@@ -83,21 +83,22 @@ public struct PageFault: Sendable {
   }
 
   private static func installPage(
-    at slot: TableSlot, _ promise: PageTableEntry
+    at slot: TableSlot, _ promise: PageTableEntry, of frames: UnsafePointer<FrameAllocator>
   ) throws(FrameAllocatorError) -> Bool {
-    let frame = try FrameAllocator.shared.allocateZeroed()
+    let frame = try frames.pointee.allocateZeroed()
     let page = PageTableEntry(
       page: frame.rawValue, promise.allowed, level: 0, area: promise.area, isForeign: false)
     if slot.replace(promise, by: page) { return true }
-    FrameAllocator.shared.free(frame)
+    frames.pointee.free(frame)
     return false
   }
 
   @inline(never)
   private static func installTable(
-    at slot: TableSlot, _ promise: PageTableEntry, level: Int
+    at slot: TableSlot, _ promise: PageTableEntry, level: Int,
+    of frames: UnsafePointer<FrameAllocator>
   ) throws(FrameAllocatorError) {
-    let table = try TablePage.make(splitting: promise, level: level)
+    let table = try TablePage.make(splitting: promise, level: level, of: frames)
     if !slot.replace(promise, by: PageTableEntry(table: table.address)) { table.free() }
   }
 }

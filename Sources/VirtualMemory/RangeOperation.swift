@@ -38,10 +38,13 @@ struct RangeOperation: ~Copyable {
     while true {
       var table = root
       var level = PageTableFormat.rootLevel
-      while level > 0, start ^ (end &- 1) < PageTableFormat.span(level: level) {
+      while level > 0, start ^ (end &- 1) < PageTableFormat.span(level: level),
+        // A table that goes as a whole is taken out of the one above.
+        !(change.removesTables && end &- start == PageTableFormat.span(level: level))
+      {
         let entry = table[PageTableFormat.index(of: start, level: level)].load()
         guard entry.isPresent, !entry.isPage(level: level) else { break }
-        table = TablePage(entry.address)
+        table = table.child(entry)
         level -= 1
       }
       table.lock()
@@ -92,7 +95,7 @@ struct RangeOperation: ~Copyable {
   private mutating func prepareBelow(
     _ entry: PageTableEntry, level: Int, _ part: RangeParts
   ) throws(FrameAllocatorError) {
-    let child = TablePage(entry.address)
+    let child = cover.child(entry)
     child.lock()
     if level > 1 || change.mapsUnmapped {
       try prepare(child, level: level - 1, from: part.start, to: part.end)
@@ -104,7 +107,7 @@ struct RangeOperation: ~Copyable {
   private mutating func split(
     _ slot: TableSlot, _ entry: PageTableEntry, of parent: TablePage, level: Int
   ) throws(FrameAllocatorError) -> Bool {
-    let table = try TablePage.make(splitting: entry, level: level)
+    let table = try TablePage.make(splitting: entry, level: level, of: parent.frames)
     guard slot.replace(entry, by: PageTableEntry(table: table.address)) else {
       table.free()
       return false
@@ -113,6 +116,18 @@ struct RangeOperation: ~Copyable {
     // The large page may be remembered as one, beside its parts (volume 3, 4.10.2.4).
     if entry.isPresent { isStale = true }
     return true
+  }
+
+  /// Whether the range is all that one table covers, and that is empty: it stays so, since its lock is
+  /// kept.
+  mutating func holdsEmptyTable() -> Bool {
+    let entry = cover[PageTableFormat.index(of: start, level: coverLevel)].load()
+    guard entry.isTable(level: coverLevel) else { return false }
+    let table = cover.child(entry)
+    table.lock()
+    if table.useCount == 0 { return true }
+    table.unlock()
+    return false
   }
 
   // MARK: Second walk
@@ -131,7 +146,7 @@ struct RangeOperation: ~Copyable {
         if part.isWhole && change.removesTables {
           remove(slot, entry, level: level)
         } else {
-          let child = TablePage(entry.address)
+          let child = table.child(entry)
           // A fault made it, after the first walk.
           if !child.isHeldHere { child.lock() }
           apply(to: child, level: level - 1, from: part.start, to: part.end)
@@ -155,8 +170,8 @@ struct RangeOperation: ~Copyable {
     _ = slot.exchange(entry.changing(to: .empty, isTable: true))
     isStale = true
     isUnfinished = true
-    let table = TablePage(entry.address)
-    table.lock()
+    let table = cover.child(entry)
+    if !table.isHeldHere { table.lock() }
     for index in 0..<PageTableFormat.entryCount {
       let slot = table[index]
       while true {
@@ -177,12 +192,16 @@ struct RangeOperation: ~Copyable {
 
   /// Frees what is gone, when no CPU remembers it any more, and lets all locks go. Removed tables go
   /// to `retire`, to be freed when no CPU can be on its way through them.
+  ///
+  /// - Returns: The level of the table that covers the range if nothing is left in it.
   @inline(__always)
-  consuming func finish(retire: (TablePage) -> Void) {
+  consuming func finish(retire: (TablePage) -> Void) -> Int? {
     if coverLevel > 0 || isUnfinished {
       Self.finish(cover, level: coverLevel, from: start, to: end, isUnfinished, retire)
     }
+    let isEmpty = change.removesTables && cover.useCount == 0
     cover.unlock()
+    return isEmpty && coverLevel < PageTableFormat.rootLevel ? coverLevel : nil
   }
 
   private static func finish(
@@ -199,9 +218,9 @@ struct RangeOperation: ~Copyable {
         let changed = entry.changed
         slot.store(changed)
         if changed.isUnmapped { uses &-= 1 }
-        release(entry, level: level, retire)
+        release(entry, level: level, of: table.frames, retire)
       } else if entry.isTable(level: level) {
-        let child = TablePage(entry.address)
+        let child = table.child(entry)
         // After an error in `prepare` there may be tables that were not reached.
         if child.isHeldHere {
           finish(child, level: level - 1, from: part.start, to: part.end, isUnfinished, retire)
@@ -215,17 +234,18 @@ struct RangeOperation: ~Copyable {
 
   /// Frees the page that an entry kept, or the removed table and all pages below it.
   private static func release(
-    _ entry: PageTableEntry, level: Int, _ retire: (TablePage) -> Void
+    _ entry: PageTableEntry, level: Int, of frames: UnsafePointer<FrameAllocator>,
+    _ retire: (TablePage) -> Void
   ) {
     guard entry.hasFrame else { return }
     if entry.isChanging && entry.wasTable {
-      let table = TablePage(entry.address)
+      let table = TablePage(entry.address, of: frames)
       for index in 0..<PageTableFormat.entryCount {
-        release(table[index].load(), level: level - 1, retire)
+        release(table[index].load(), level: level - 1, of: frames, retire)
       }
       retire(table)
     } else if !entry.isForeign {
-      FrameAllocator.shared.free(
+      frames.pointee.free(
         PhysicalAddress(entry.address), count: Int(PageTableFormat.span(level: level) / 4096))
     }
   }

@@ -1,5 +1,6 @@
 import Locking
 import Machine
+import PhysicalMemory
 
 /// The class of the lock around the list of removed tables.
 enum RemovedTablesLock: LockClass {
@@ -32,7 +33,8 @@ struct RemovedTables: ~Copyable, Sendable {
       if list.newest == 0 {
         list.oldest = table.address
       } else {
-        TablePage(list.newest)[0].store(PageTableEntry(detachedWithNumber: table.address >> 12))
+        TablePage(list.newest, of: table.frames)[0].store(
+          PageTableEntry(detachedWithNumber: table.address >> 12))
       }
       list.newest = table.address
     }
@@ -41,20 +43,20 @@ struct RemovedTables: ~Copyable, Sendable {
 
   /// Frees those that nobody can be in any more. Outside of epoch sections.
   @inline(__always)
-  func freeThosePassed() {
-    if count.load(ordering: .relaxed) > 0 { freeSome() }
+  func freeThosePassed(of frames: UnsafePointer<FrameAllocator>) {
+    if count.load(ordering: .relaxed) > 0 { freeSome(of: frames) }
   }
 
   @inline(never)
-  private func freeSome() {
+  private func freeSome(of frames: UnsafePointer<FrameAllocator>) {
     Epoch.shared.tryAdvance()
-    while let table = takeOldest() { table.free() }
+    while let table = takeOldest(of: frames) { table.free() }
   }
 
-  private func takeOldest() -> TablePage? {
+  private func takeOldest(of frames: UnsafePointer<FrameAllocator>) -> TablePage? {
     list.withLock { list in
       guard list.oldest != 0 else { return nil }
-      let table = TablePage(list.oldest)
+      let table = TablePage(list.oldest, of: frames)
       guard Epoch.shared.hasPassed(table[1].load().detachedNumber) else { return nil }
       if list.oldest == list.newest {
         list.newest = 0
@@ -68,9 +70,9 @@ struct RemovedTables: ~Copyable, Sendable {
   }
 
   /// Waits until all are free. With no lock held, outside of epoch sections.
-  func freeAll() {
+  func freeAll(of frames: UnsafePointer<FrameAllocator>) {
     while count.load(ordering: .relaxed) > 0 {
-      freeSome()
+      freeSome(of: frames)
       SpinWait.turn()
     }
   }

@@ -12,8 +12,18 @@ struct TablePage: Equatable {
   /// The physical address.
   let address: UInt64
 
+  /// Where tables and pages come from.
+  let frames: UnsafePointer<FrameAllocator>
+
   @inline(__always)
-  init(_ address: UInt64) { self.address = address }
+  init(_ address: UInt64, of frames: UnsafePointer<FrameAllocator>) {
+    self.address = address
+    self.frames = frames
+  }
+
+  /// The table that an entry of this one leads to.
+  @inline(__always)
+  func child(_ entry: PageTableEntry) -> TablePage { TablePage(entry.address, of: frames) }
 
   // What the record's value says: bit 0 to 6 one more than the CPU that holds the lock, or 0; bit 7
   // detached; from bit 8 on how many entries are not empty.
@@ -25,10 +35,10 @@ struct TablePage: Equatable {
   /// Takes a frame and makes it a table whose entries say the same as `entry` did, which leads to no
   /// table and is at `level`.
   static func make(
-    splitting entry: PageTableEntry, level: Int
+    splitting entry: PageTableEntry, level: Int, of frames: UnsafePointer<FrameAllocator>
   ) throws(FrameAllocatorError) -> TablePage {
-    let frame = try FrameAllocator.shared.allocate()
-    let table = TablePage(frame.rawValue)
+    let frame = try frames.pointee.allocate()
+    let table = TablePage(frame.rawValue, of: frames)
     let words = table[0].place
     // A large page becomes smaller ones in a row; all else is copied.
     var part =
@@ -42,15 +52,15 @@ struct TablePage: Equatable {
       part.rawValue &+= step
     }
     let uses = entry.isUnmapped ? 0 : UInt32(PageTableFormat.entryCount)
-    FrameAllocator.shared.setUse(
+    frames.pointee.setUse(
       .pageTable, value: uses &* useUnit / FrameRecord.valueUnit, of: frame)
     return table
   }
 
   /// Gives the frame back: nobody can be on the way through the table.
   func free() {
-    FrameAllocator.shared.endUse(of: PhysicalAddress(address))
-    FrameAllocator.shared.free(PhysicalAddress(address))
+    frames.pointee.endUse(of: PhysicalAddress(address))
+    frames.pointee.free(PhysicalAddress(address))
   }
 
   // MARK: Entries
@@ -67,7 +77,7 @@ struct TablePage: Equatable {
 
   @inline(__always)
   private var record: UnsafeMutablePointer<Atomic<UInt32>> {
-    FrameAllocator.shared.holderRecord(of: PhysicalAddress(address))
+    frames.pointee.holderRecord(of: PhysicalAddress(address))
   }
 
   /// Waits for the table's lock. Preemption is off, and other CPUs are answered meanwhile. Acquire
