@@ -78,7 +78,8 @@ let package = Package(
       dependencies: ["PhysicalMemory", "Boot", "Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
-      name: "VirtualMemory", dependencies: ["PhysicalMemory", "Boot", "Locking", "Machine"],
+      name: "VirtualMemory",
+      dependencies: ["PhysicalMemory", "Interrupts", "Boot", "Locking", "PerCPU", "Machine"],
       swiftSettings: kernel),
     .target(
       name: "PhysicalMemory",

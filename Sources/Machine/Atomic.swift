@@ -206,4 +206,26 @@ extension Atomic where Value == UInt64 {
     defer { didWrite() }
     return storage.wrappingSubtract(operand, ordering: ordering)
   }
+
+  /// Sets the bits that are set in `operand` and returns both values.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  @discardableResult
+  public func bitwiseOr(
+    _ operand: Value, ordering: AtomicUpdateOrdering
+  ) -> (oldValue: Value, newValue: Value) {
+    willPerform(.or)
+    defer { didWrite() }
+    return storage.bitwiseOr(operand, ordering: ordering)
+  }
+
+  /// Clears the bits that are not set in `operand` and returns both values.
+  @_semantics("atomics.requires_constant_orderings") @_transparent @_alwaysEmitIntoClient
+  @discardableResult
+  public func bitwiseAnd(
+    _ operand: Value, ordering: AtomicUpdateOrdering
+  ) -> (oldValue: Value, newValue: Value) {
+    willPerform(.and)
+    defer { didWrite() }
+    return storage.bitwiseAnd(operand, ordering: ordering)
+  }
 }

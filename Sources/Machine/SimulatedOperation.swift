@@ -12,6 +12,7 @@ public enum SimulatedOperation: UInt8, Sendable {
   /// An access to virtual memory begins; then the memory management unit reads and marks table
   /// entries, and does what it was asked. No interrupt comes within.
   case read, write, walk, access
+  case or, and
 }
 
 extension Atomic {

@@ -66,6 +66,9 @@ package struct FrameRecord: Equatable {
   @inline(__always)
   package var value: UInt32 { rawValue &>> 8 & FrameRecord.largestValue }
 
+  /// One of the holder's value, in the record's own bits.
+  package static let valueUnit: UInt32 = 1 << 8
+
   /// The largest value that a holder can note.
   package static let largestValue: UInt32 = 1 << 23 - 1
 

@@ -80,6 +80,13 @@ extension FrameAllocator {
     records[number] = FrameRecord(.slab, order: 0, value: value)
   }
 
+  /// The record of a frame that the caller uses, whose value it may change in place: several CPUs
+  /// may share it, if the holder says so. Values count in `FrameRecord.valueUnit`.
+  @inline(__always)
+  package func holderRecord(of address: PhysicalAddress) -> UnsafeMutablePointer<Atomic<UInt32>> {
+    table.record(Int(truncatingIfNeeded: address.rawValue &>> 12))
+  }
+
   /// Makes a block that was used an ordinary one with one reference.
   @inline(__always)
   package func endUse(of address: PhysicalAddress) {

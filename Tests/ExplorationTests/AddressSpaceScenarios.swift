@@ -1,49 +1,332 @@
 import Boot
 import Exploration
+import Locking
 import Machine
 import PhysicalMemory
 
 @testable import VirtualMemory
 
-/// `VirtualMemory/KernelAddressSpace.swift` over the simulated memory management unit.
+/// `VirtualMemory/AddressSpace.swift` over the simulated memory management units, which keep stale
+/// translations: nobody reaches a page that was taken away, nothing is lost, and operations that ended
+/// hold for all.
 enum AddressSpaceScenarios {
-  static var all: [Scenario] { [stacks] }
+  static var all: [Scenario] {
+    [
+      faultAndFault, faultAndUnmap, faultAndProtect, faultAndDiscard, faultAndTableRemoval,
+      mapAndMap,
+      splitAndFault, unmapAndUnmap,
+    ]
+  }
 
-  /// Two CPUs make stacks at the same time and use them: each has its own pages, a gap below, and
-  /// what it wrote.
-  static let stacks = Scenario("KernelAddressSpace/stacks") { machine in
-    let memory = SimulatedMemory(byteCount: 32 * 4096)
-    let metadata = Storage(byteCount: FrameAllocator.metadataByteCount(upTo: 32 * 4096))
-    FrameAllocator.shared.initialize(upTo: 32 * 4096, metadata: metadata.start)
-    FrameAllocator.shared.add(PhysicalRange(start: UInt64(2 * 4096), end: UInt64(32 * 4096)))
-    let mmu = SimulatedMMU(cpuCount: 2)
-    mmu.useOnThisThread()
-    for object in [memory, metadata, mmu] as [AnyObject] { machine.keep(object) }
-    final class Space { let space = KernelAddressSpace() }
-    let space = Space()
-    let root: UInt64 = 4096
-    space.space.adopt(root: root)
-    var ranges: [Range<UInt64>] = []
-    for index in 0..<2 {
+  /// The first address: a range of 2 MiB from here on has a table of its own.
+  static let base: UInt64 = 1 << 39
+  static let page: UInt64 = 4096
+  static let tableSpan = PageTableFormat.span(level: 1)
+
+  /// An address space and the processors that use it.
+  final class Machine {
+    let space = AddressSpace()
+    private let frames = UnsafeMutablePointer<FrameAllocator>.allocate(capacity: 1)
+    private let simulation: Simulation
+    private let memory = SimulatedMemory(byteCount: 24 * 4096)
+    private let metadata = Storage(byteCount: FrameAllocator.metadataByteCount(upTo: 24 * 4096))
+    private let mmu: SimulatedMMU
+    private let root: UInt64
+    private let freeAtStart: Int
+
+    init(_ simulation: Simulation, cpuCount: Int) {
+      self.simulation = simulation
+      simulation.startSharedMachine(cpuCount: cpuCount)
+      frames.initialize(to: FrameAllocator())
+      frames.pointee.initialize(upTo: 24 * 4096, metadata: metadata.start)
+      frames.pointee.add(PhysicalRange(start: UInt64(4096), end: UInt64(24 * 4096)))
+      mmu = SimulatedMMU(cpuCount: cpuCount)
+      mmu.useOnThisThread()
+      root =
+        (try? TablePage.make(splitting: .empty, level: PageTableFormat.rootLevel, of: frames))?
+        .address
+        ?? 0
+      space.initialize(root: root, from: base, to: base << 1, on: frames)
+      freeAtStart = frames.pointee.freeFrameCount
+      simulation.keep(self)
+    }
+
+    deinit {
+      frames.deinitialize(count: 1)
+      frames.deallocate()
+    }
+
+    /// Adds a CPU that uses the address space.
+    func cpu(_ body: @escaping () -> Void) {
+      simulation.cpu { [self] in
+        use()
+        body()
+        AddressTranslation.use(root: 0)
+        space.deactivate()
+      }
+    }
+
+    private func use() {
+      space.activate()
+      AddressTranslation.use(root: root)
+    }
+
+    /// Adds a check for when all CPUs are through: made by one that uses the address space alone.
+    func atEnd(_ body: @escaping () -> Void) {
+      simulation.atEnd { [self] in
+        use()
+        body()
+        AddressTranslation.use(root: 0)
+        space.deactivate()
+      }
+    }
+
+    /// Writes as a program does; `false` where it would be ended.
+    func write(_ value: UInt64, to address: UInt64) -> Bool {
+      while true {
+        do throws(SimulatedPageFault) {
+          try mmu.write(value, to: address)
+          return true
+        } catch {
+          guard space.handle(PageFault(at: address, .write)) == .resolved else { return false }
+        }
+      }
+    }
+
+    /// Reads as a program does; `nil` where it would be ended.
+    func read(_ address: UInt64) -> UInt64? {
+      while true {
+        do throws(SimulatedPageFault) {
+          return try mmu.read(address)
+        } catch {
+          guard space.handle(PageFault(at: address, .read)) == .resolved else { return nil }
+        }
+      }
+    }
+
+    func map(_ start: UInt64, _ count: UInt64 = 1) -> Bool {
+      (try? space.map(at: start, byteCount: count * page, .write)) != nil
+    }
+
+    func unmap(_ start: UInt64, _ count: UInt64 = 1) {
+      simulation.check(
+        (try? space.unmap(at: start, byteCount: count * page)) != nil, "unmap is refused")
+    }
+
+    /// Takes all frames and writes to them: who still reaches one by an old translation reads this, and
+    /// destroys it by writing.
+    func spoilFreeFrames() -> [PhysicalAddress] {
+      var taken: [PhysicalAddress] = []
+      while let frame = try? frames.pointee.allocate() {
+        memory.store(Self.spoilt, at: frame.rawValue)
+        taken.append(frame)
+      }
+      return taken
+    }
+
+    func checkSpoilt(_ taken: [PhysicalAddress]) {
+      for frame in taken {
+        simulation.check(memory.load(at: frame.rawValue) == Self.spoilt, "a free frame was written")
+        frames.pointee.free(frame)
+      }
+    }
+
+    static let spoilt: UInt64 = 0xDEAD_DEAD_DEAD_DEAD
+
+    /// When all is unmapped, the memory is what it was at the start.
+    func checkNothingIsLost() {
+      atEnd { [self] in
+        unmap(base, 512 * 512)
+        space.freeRemovedTables()
+        let free = frames.pointee.freeFrameCount
+        simulation.check(
+          free == freeAtStart, "\(freeAtStart - free) frames of \(freeAtStart) are lost")
+      }
+    }
+  }
+
+  private static func scenario(
+    _ name: String, cpuCount: Int, stepLimit: Int = 20_000,
+    _ body: @escaping @Sendable (Machine, Simulation) -> Void
+  ) -> Scenario {
+    var scenario = Scenario("AddressSpace/\(name)") { simulation in
+      let machine = Machine(simulation, cpuCount: cpuCount)
+      body(machine, simulation)
+      machine.checkNothingIsLost()
+    }
+    scenario.stepLimit = stepLimit
+    return scenario
+  }
+
+  /// All CPUs touch the same page first: they see each other's words in it.
+  static let faultAndFault = scenario("fault-fault", cpuCount: 3) { machine, simulation in
+    simulation.check(machine.map(base, 512), "no range")
+    for index in 0..<UInt64(3) {
       machine.cpu {
-        AddressTranslation.use(root: root)
-        guard let stack = try? space.space.makeStack(byteCount: 2 * 4096, gap: 4096) else {
-          return machine.check(false, "no memory for a stack")
+        simulation.check(machine.write(index + 1, to: base + index * 8), "no page")
+        simulation.check(machine.read(base + index * 8) == index + 1, "the own word is gone")
+      }
+    }
+    machine.atEnd {
+      for index in 0..<UInt64(3) {
+        simulation.check(machine.read(base + index * 8) == index + 1, "a word is gone")
+      }
+    }
+  }
+
+  /// One CPU unmaps what others write to: when it is through, their writes go nowhere.
+  static let faultAndUnmap = scenario("fault-unmap", cpuCount: 2) { machine, simulation in
+    simulation.check(machine.map(base, 2), "no range")
+    var isUnmapped = false
+    machine.cpu {
+      _ = machine.write(1, to: base)
+      machine.unmap(base)
+      isUnmapped = true
+      let frames = machine.spoilFreeFrames()
+      simulation.yieldPoint()
+      machine.checkSpoilt(frames)
+    }
+    machine.cpu {
+      for value in 1...2 {
+        let wasUnmapped = isUnmapped
+        let isWritten = machine.write(UInt64(value), to: base)
+        simulation.check(!(wasUnmapped && isWritten), "a page is written that was unmapped")
+      }
+    }
+  }
+
+  /// After a range was made read-only nobody writes to it.
+  static let faultAndProtect = scenario("fault-protect", cpuCount: 2) { machine, simulation in
+    simulation.check(machine.map(base, 2), "no range")
+    var isProtected = false
+    machine.cpu {
+      _ = machine.write(1, to: base)
+      simulation.check(
+        (try? machine.space.protect(at: base, byteCount: page, [])) != nil, "protect is refused")
+      isProtected = true
+      let value = machine.read(base)
+      simulation.yieldPoint()
+      simulation.check(machine.read(base) == value, "a page changes that nobody may write")
+    }
+    machine.cpu {
+      for value in 2...3 {
+        let wasProtected = isProtected
+        let isWritten = machine.write(UInt64(value), to: base)
+        simulation.check(!(wasProtected && isWritten), "a page is written that is read-only")
+      }
+    }
+  }
+
+  /// Pages that are discarded come back as zeroes, for all CPUs from the same moment on.
+  static let faultAndDiscard = scenario("fault-discard", cpuCount: 2) { machine, simulation in
+    simulation.check(machine.map(base, 2), "no range")
+    var wasWritten = false
+    var isDiscarded = false
+    machine.cpu {
+      _ = machine.write(1, to: base)
+      wasWritten = true
+      simulation.check(
+        (try? machine.space.discard(at: base, byteCount: page)) != nil, "discard is refused")
+      isDiscarded = true
+      let frames = machine.spoilFreeFrames()
+      simulation.check(machine.read(base) != 1, "the old page is still there")
+      simulation.yieldPoint()
+      machine.checkSpoilt(frames)
+    }
+    machine.cpu {
+      let (wasWritten, wasDiscarded) = (wasWritten, isDiscarded)
+      let first = machine.read(base)
+      let second = machine.read(base)
+      simulation.check(first != Machine.spoilt && second != Machine.spoilt, "a free page is read")
+      // The new page is seen by all from the same moment on; without a frame for it there is none.
+      if wasDiscarded || first == 0 && wasWritten {
+        simulation.check(second == 0 || second == nil, "an old page is read")
+      }
+      _ = machine.write(2, to: base + 8)
+      simulation.check(machine.read(base + 8) != Machine.spoilt, "a free page is read")
+    }
+  }
+
+  /// A table goes while another CPU is on its way through it; then the range is mapped again.
+  static let faultAndTableRemoval = scenario(
+    // All 512 entries of each table are marked.
+    "fault-remove-table", cpuCount: 2, stepLimit: 200_000
+  ) {
+    machine, simulation in
+    simulation.check(machine.map(base, 512), "no range")
+    simulation.check(
+      (try? machine.space.protect(at: base + page, byteCount: page, [])) != nil, "no table")
+    var isUnmapped = false
+    machine.cpu {
+      _ = machine.write(1, to: base)
+      machine.unmap(base, 512)
+      isUnmapped = true
+      simulation.yieldPoint()
+      isUnmapped = false
+      simulation.check(machine.map(base, 512), "the range is not free")
+      simulation.check(machine.read(base + page) == 0, "a new page is not zero")
+      simulation.check(machine.write(3, to: base + page), "the old permissions are still there")
+    }
+    machine.cpu {
+      for value in 1...2 {
+        let wasUnmapped = isUnmapped
+        let isWritten = machine.write(UInt64(value), to: base)
+        simulation.check(
+          !(wasUnmapped && isUnmapped && isWritten), "a page is written that was unmapped")
+      }
+    }
+  }
+
+  /// Of two that overlap, one is mapped.
+  static let mapAndMap = scenario("map-map", cpuCount: 2) { machine, simulation in
+    var winners = 0
+    for index in 0..<UInt64(2) {
+      machine.cpu {
+        if machine.map(base + index * 2 * page, 4) {
+          winners += 1
+          simulation.check(
+            machine.write(index, to: base + 3 * page), "what was mapped is not there")
         }
-        let range = UInt64(stack.bottom)..<UInt64(stack.top)
-        machine.check(!ranges.contains { $0.overlaps(range) }, "two stacks overlap")
-        ranges.append(range)
-        let pages = stride(from: range.lowerBound, to: range.upperBound, by: 4096)
-        for page in pages {
-          let isWritten = (try? mmu.write(page + UInt64(index), to: page)) != nil
-          machine.check(isWritten, "a page of the stack is not mapped")
-        }
-        for page in pages {
-          let value = try? mmu.read(page)
-          machine.check(value == page + UInt64(index), "a page of the stack reads \(value ?? 0)")
-        }
-        let below = try? mmu.read(range.lowerBound - 8)
-        machine.check(below == nil, "there is something in the gap below a stack")
+      }
+    }
+    machine.atEnd { simulation.check(winners == 1, "\(winners) of 2 overlapping ranges mapped") }
+  }
+
+  /// One promise for two tables' worth is split while pages of it are touched.
+  static let splitAndFault = scenario("split-fault", cpuCount: 3) { machine, simulation in
+    simulation.check(machine.map(base, 1024), "no range")
+    machine.cpu {
+      simulation.check(
+        (try? machine.space.protect(at: base + page, byteCount: page, [])) != nil, "no table")
+      simulation.check(!machine.write(1, to: base + page), "a page is written that is read-only")
+    }
+    machine.cpu { simulation.check(machine.write(2, to: base), "no page") }
+    machine.cpu {
+      machine.unmap(base + tableSpan - page, 2)
+      simulation.check(machine.read(base + tableSpan) == nil, "a page is there that was unmapped")
+      simulation.check(machine.write(3, to: base + tableSpan + page), "no page behind the hole")
+    }
+    machine.atEnd {
+      simulation.check(machine.read(base) == 2, "a page is lost")
+      simulation.check(machine.read(base + tableSpan + page) == 3, "a page is lost")
+    }
+  }
+
+  /// Who finds nothing left to unmap may rely on it as much as who did it.
+  static let unmapAndUnmap = scenario("unmap-unmap", cpuCount: 3) { machine, simulation in
+    simulation.check(machine.map(base, 2), "no range")
+    var isUnmapped = false
+    for _ in 0..<2 {
+      machine.cpu {
+        machine.unmap(base)
+        isUnmapped = true
+      }
+    }
+    machine.cpu {
+      for value in 1...2 {
+        let wasUnmapped = isUnmapped
+        let isWritten = machine.write(UInt64(value), to: base)
+        simulation.check(!(wasUnmapped && isWritten), "a page is written that was unmapped")
       }
     }
   }

@@ -6,8 +6,8 @@ enum Scenarios {
     SpinLockScenarios.all + LockScenarios.all + EpochScenarios.all + MailboxScenarios.all
       + CrossCallScenarios.all + UrgentCallScenarios.all
       + CPUWorkScenarios.all
-      + AddressSpaceScenarios.all + FrameAllocatorScenarios.all + ConsoleScenarios.all
-      + HeapScenarios.all + SchedulerScenarios.all
+      + KernelAddressSpaceScenarios.all + AddressSpaceScenarios.all + FrameAllocatorScenarios.all
+      + ConsoleScenarios.all + HeapScenarios.all + SchedulerScenarios.all
   }
 
   /// Those with a bug, which are run by name only.

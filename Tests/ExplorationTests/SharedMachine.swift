@@ -1,6 +1,7 @@
 import Exploration
 import Interrupts
 import Kernel
+import Locking
 import Machine
 import PerCPU
 
@@ -22,7 +23,10 @@ extension Simulation {
     let calls = Storage(byteCount: CrossCall.byteCount(for: cpuCount))
     let work = Storage(byteCount: CPUWork.byteCount(for: cpuCount))
     let urgentCalls = Storage(byteCount: UrgentCall.byteCount(for: cpuCount))
+    let epochs = Storage(byteCount: Epoch.byteCount(for: cpuCount))
     keep(urgentCalls)
+    keep(epochs)
+    Epoch.shared.initialize(in: epochs.start, count: cpuCount)
     UrgentCall.initialize(in: urgentCalls.start, count: cpuCount)
     keep(calls)
     keep(work)

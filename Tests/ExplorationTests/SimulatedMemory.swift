@@ -19,6 +19,12 @@ final class SimulatedMemory {
       .pointee.store(value, ordering: .releasing)
   }
 
+  /// Reads a word, as one operation that other CPUs may come before.
+  func load(at address: UInt64) -> UInt64 {
+    PhysicalMemoryWindow.pointer(to: address)?.assumingMemoryBound(to: Atomic<UInt64>.self)
+      .pointee.load(ordering: .acquiring) ?? 0
+  }
+
   /// Fills tables, one a page from `tables` on, so that a page leads to `frame`; returns the address of
   /// its entry.
   func mapPage(_ page: UInt64, to frame: UInt64, tables: UInt64) -> UInt64 {

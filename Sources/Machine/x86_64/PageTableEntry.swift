@@ -12,6 +12,8 @@ public struct PagePermissions: OptionSet, Sendable {
   public static let execute = PagePermissions(rawValue: 2)
   /// Device registers: no caching.
   public static let device = PagePermissions(rawValue: 4)
+  /// Nobody may touch the page, whatever else is said.
+  public static let inaccessible = PagePermissions(rawValue: 8)
 }
 
 /// One entry of a page table (volume 3, 4.5), pure arithmetic.

@@ -1,0 +1,140 @@
+#if arch(x86_64)
+/// What the address space notes in entries, where the processor does not look: in an entry that
+/// leads nowhere it looks at bit 0 alone, in one that leads somewhere not at bits 9 to 11 and 52 to
+/// 62 (volume 3, 4.5.4; at 59 to 62 only with protection keys, which are off).
+///
+///     bit  1...3    of an entry that leads nowhere: its kind
+///     bit  4...7    of the same: the permissions
+///     bit  8        of the same: there is a frame, or a table, in the address bits
+///     bit  9        what is to become of a changing entry: reserved, or else nothing
+///     bit  11       the page is not the address space's own
+///     bit  10       a changing entry led to a table
+///     bit  52...62  the area's number
+extension PageTableEntry {
+  /// What an entry that leads nowhere means.
+  private enum Kind: UInt64 {
+    case unmapped = 0
+    /// Memory is promised: the first access gets it.
+    case reserved = 1
+    /// A range operation is about it, and what it led to may still be remembered by some CPU.
+    case changing = 2
+    /// The table that it is in was removed.
+    case detached = 3
+    /// Nobody may touch the page, but its contents are kept.
+    case withheld = 4
+  }
+
+  private static let kindMask: UInt64 = 0b1111
+  private static let hasAddress: UInt64 = 1 << 8
+  private static let becomesReserved: UInt64 = 1 << 9
+  private static let table: UInt64 = 1 << 10
+  private static let foreign: UInt64 = 1 << 11
+  /// Areas are told apart by numbers below this.
+  public static let areaLimit = 2048
+  private static let areaShift: UInt64 = 52
+  private static let areaMask: UInt64 = 2047 << 52
+
+  private init(_ kind: Kind, _ rest: UInt64) { rawValue = kind.rawValue << 1 | rest }
+
+  @inline(__always)
+  private func isKind(_ kind: Kind) -> Bool { rawValue & Self.kindMask == kind.rawValue << 1 }
+
+  /// A mark of a removed table that carries a number below 2^40.
+  @inline(__always)
+  public init(detachedWithNumber number: UInt64) { self.init(.detached, number << 12) }
+
+  /// The number that a mark carries.
+  @inline(__always)
+  public var detachedNumber: UInt64 { address >> 12 }
+
+  /// Memory is promised here, for an area, with these permissions.
+  @inline(__always)
+  public init(reserved permissions: PagePermissions, area: Int) {
+    self.init(
+      .reserved, UInt64(permissions.rawValue) << 4 | UInt64(truncatingIfNeeded: area) << 52)
+  }
+
+  /// The table that it is in was removed: whoever comes by starts again from the root.
+  public static let detached = PageTableEntry(.detached, 0)
+
+  /// Whether nothing is here, not even a promise.
+  @inline(__always)
+  public var isUnmapped: Bool { rawValue == 0 }
+  /// Whether memory is promised that nobody has touched yet.
+  @inline(__always)
+  public var isReserved: Bool { isKind(.reserved) }
+  /// Whether a range operation has not ended yet that changes it.
+  @inline(__always)
+  public var isChanging: Bool { isKind(.changing) }
+  /// Whether the table that it is in was removed.
+  @inline(__always)
+  public var isDetached: Bool { isKind(.detached) }
+  /// Whether it keeps a page that nobody may touch.
+  @inline(__always)
+  public var isWithheld: Bool { isKind(.withheld) }
+  /// Whether a page or a table is in its address bits.
+  @inline(__always)
+  public var hasFrame: Bool { isPresent || rawValue & Self.hasAddress != 0 }
+
+  /// The number of the area that a page, or a promise, belongs to.
+  @inline(__always)
+  public var area: Int { Int(truncatingIfNeeded: (rawValue & Self.areaMask) >> Self.areaShift) }
+
+  /// Whether the page is memory of a device, or somebody else's, that is not freed when it goes.
+  @inline(__always)
+  public var isForeign: Bool { rawValue & Self.foreign != 0 }
+
+  /// The permissions of an entry that is no table's: of a page, or of a promise.
+  @inline(__always)
+  public var allowed: PagePermissions {
+    isPresent
+      ? permissions : PagePermissions(rawValue: UInt8(truncatingIfNeeded: rawValue >> 4 & 15))
+  }
+
+  /// The page `frame`, for an area, with these permissions: an entry of the same meaning that keeps
+  /// the page when it is inaccessible.
+  @inline(__always)
+  public init(
+    page frame: UInt64, _ permissions: PagePermissions, level: Int, area: Int, isForeign: Bool
+  ) {
+    let rest =
+      UInt64(truncatingIfNeeded: area) << Self.areaShift | (isForeign ? Self.foreign : 0)
+    if permissions.contains(.inaccessible) {
+      self.init(
+        .withheld, frame | rest | Self.hasAddress | UInt64(permissions.rawValue) << 4)
+    } else {
+      self.init(page: frame, permissions, level: level)
+      rawValue |= rest
+    }
+  }
+
+  /// The entry while an operation takes away the page or table that it leads to; afterwards it is what
+  /// `next` says, nothing or a promise.
+  @inline(__always)
+  public func changing(to next: PageTableEntry, isTable: Bool = false) -> PageTableEntry {
+    PageTableEntry(
+      .changing,
+      next.rawValue & (Self.areaMask | 15 << 4) | rawValue & Self.foreign
+        | (hasFrame ? address | Self.hasAddress : 0)
+        | (next.isReserved ? Self.becomesReserved : 0) | (isTable ? Self.table : 0))
+  }
+
+  /// Whether a changing entry led to a table.
+  @inline(__always)
+  public var wasTable: Bool { rawValue & Self.table != 0 }
+
+  /// Marks the entry of a removed table, which keeps its page until all CPUs have forgotten it.
+  @inline(__always)
+  public var detachedWithPage: PageTableEntry {
+    PageTableEntry(
+      .detached, hasFrame ? address | Self.hasAddress | rawValue & Self.foreign : 0)
+  }
+
+  /// What a changing entry is when its operation has ended.
+  @inline(__always)
+  public var changed: PageTableEntry {
+    rawValue & Self.becomesReserved != 0
+      ? PageTableEntry(reserved: allowed, area: area) : .empty
+  }
+}
+#endif

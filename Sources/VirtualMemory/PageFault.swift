@@ -1,0 +1,104 @@
+import Machine
+import PhysicalMemory
+
+/// An access that the page tables did not allow when it was tried.
+public struct PageFault: Sendable {
+  /// What was tried.
+  public enum Access: Sendable { case read, write, execute }
+
+  /// Where it was tried.
+  public let address: UInt64
+  /// What was tried.
+  public let access: Access
+
+  /// An access of this kind, at this address.
+  public init(at address: UInt64, _ access: Access) {
+    self.address = address
+    self.access = access
+  }
+
+  /// What became of it.
+  public enum Outcome: Equatable, Sendable {
+    /// The access may be tried again.
+    case resolved
+    /// Nothing is mapped there.
+    case unmapped
+    /// What is mapped there may not be used in this way.
+    case forbidden
+    /// There is no memory for the page, or for a table on the way to it.
+    case outOfMemory
+    /// A range operation is changing it: to be tried again when others had their turn.
+    case busy
+  }
+
+  /// Whether pages with these permissions allow the access.
+  @inline(__always)
+  func isAllowed(_ permissions: PagePermissions) -> Bool {
+    if permissions.contains(.inaccessible) { return false }
+    switch access {
+    case .read: return true
+    case .write: return permissions.contains(.write)
+    case .execute: return permissions.contains(.execute)
+    }
+  }
+
+  /// Turns the promise at the address into a page, if there is one. No lock is taken: the new page
+  /// takes its place by a compare-and-swap, and the loser of a race gives its page back.
+  ///
+  /// In an epoch section, with preemption off: no table is freed while it is walked.
+  func resolve(in root: TablePage) -> Outcome {
+    var table = root
+    var level = PageTableFormat.rootLevel
+    while true {
+      let slot = table[PageTableFormat.index(of: address, level: level)]
+      let entry = slot.load()
+      if entry.isTable(level: level) {
+        table = table.child(entry)
+        level -= 1
+      } else if entry.isReserved {
+        guard isAllowed(entry.allowed) else { return .forbidden }
+        do throws(FrameAllocatorError) {
+          if level > 0 {
+            try Self.installTable(at: slot, entry, level: level, of: root.frames)
+          } else if try Self.installPage(at: slot, entry, of: root.frames) {
+            return .resolved
+          }
+        } catch {
+          return .outOfMemory
+        }
+      } else if entry.isPresent {
+        guard isAllowed(entry.allowed) else { return .forbidden }
+        // Somebody else was faster, or this CPU remembers fewer permissions than there are.
+        AddressTranslation.forget(address)
+        return .resolved
+      } else if entry.isDetached {
+        table = root
+        level = PageTableFormat.rootLevel
+      } else if entry.isChanging {
+        return .busy
+      } else {
+        return entry.isWithheld ? .forbidden : .unmapped
+      }
+    }
+  }
+
+  private static func installPage(
+    at slot: TableSlot, _ promise: PageTableEntry, of frames: UnsafePointer<FrameAllocator>
+  ) throws(FrameAllocatorError) -> Bool {
+    let frame = try frames.pointee.allocateZeroed()
+    let page = PageTableEntry(
+      page: frame.rawValue, promise.allowed, level: 0, area: promise.area, isForeign: false)
+    if slot.replace(promise, by: page) { return true }
+    frames.pointee.free(frame)
+    return false
+  }
+
+  @inline(never)
+  private static func installTable(
+    at slot: TableSlot, _ promise: PageTableEntry, level: Int,
+    of frames: UnsafePointer<FrameAllocator>
+  ) throws(FrameAllocatorError) {
+    let table = try TablePage.make(splitting: promise, level: level, of: frames)
+    if !slot.replace(promise, by: PageTableEntry(table: table.address)) { table.free() }
+  }
+}
