@@ -1,3 +1,4 @@
+import Boot
 import Machine
 import PhysicalMemory
 

@@ -103,8 +103,8 @@ public struct ClockCalibration {
     var best: Measurement?
     for _ in 0..<50 {
       guard let measurement = Measurement() else { return nil }
-      if best.map({ measurement.error < $0.error }) ?? true { best = measurement }
-      if measurement.error < Measurement.tolerableError { break }
+      if best.map({ measurement.badness < $0.badness }) ?? true { best = measurement }
+      if measurement.badness < Measurement.tolerableError { break }
     }
     return best.map {
       ClockCalibration(
@@ -121,8 +121,13 @@ public struct ClockCalibration {
   private struct Measurement {
     let timestampFrequency: UInt64
     let timerFrequency: UInt64
-    /// Bound of the relative error, in millionths.
+    /// Bound of the relative error of the time stamp's rate, in millionths.
     let error: UInt64
+    /// The same of the timer's rate.
+    let timerError: UInt64
+
+    /// Both in one: who waits for the timer looks at the clock, so its rate need not be as good.
+    var badness: UInt64 { Swift.max(error, timerError / 10) }
 
     static let wantedError: UInt64 = 2000
     static let tolerableError: UInt64 = 5000
@@ -133,8 +138,7 @@ public struct ClockCalibration {
       OneShotTimer.startFreeRunning()
       defer { OneShotTimer.stop() }
       guard let first = Edge(after: device.read(), of: device) else { return nil }
-      let firstTimer = LocalAPIC.read(.timerCurrentCount)
-      let firstTimerStamp = apus_rdtsc()
+      let firstTimer = TimerReading()
       var last = first
       var error = UInt64.max
       repeat {
@@ -143,14 +147,30 @@ public struct ClockCalibration {
         error = scaled(
           first.uncertainty + last.uncertainty, by: 1_000_000, over: last.stamp &- first.stamp)
       } while error > Self.wantedError && first.count &- last.count < Self.longest
-      let lastTimer = LocalAPIC.read(.timerCurrentCount)
-      let lastTimerStamp = apus_rdtsc()
+      let lastTimer = TimerReading()
       self.error = error
+      timerError = scaled(
+        firstTimer.uncertainty + lastTimer.uncertainty, by: 1_000_000,
+        over: lastTimer.stamp &- firstTimer.stamp)
       timestampFrequency = scaled(
         last.stamp &- first.stamp, by: IntervalTimer.frequency, over: first.count &- last.count)
       timerFrequency = scaled(
-        UInt64(firstTimer &- lastTimer), by: timestampFrequency,
-        over: lastTimerStamp &- firstTimerStamp)
+        UInt64(firstTimer.count &- lastTimer.count), by: timestampFrequency,
+        over: lastTimer.stamp &- firstTimer.stamp)
+    }
+  }
+
+  /// The timer's count at a moment that is known to lie between two time stamps.
+  private struct TimerReading {
+    let count: UInt32
+    let stamp: UInt64
+    let uncertainty: UInt64
+
+    init() {
+      let before = apus_rdtsc()
+      count = LocalAPIC.read(.timerCurrentCount)
+      uncertainty = apus_rdtsc() &- before
+      stamp = before &+ uncertainty / 2
     }
   }
 

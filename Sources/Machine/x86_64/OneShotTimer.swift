@@ -29,8 +29,10 @@ public enum OneShotTimer {
     }
     let now = MonotonicClock.nanoseconds
     let wait = deadline > now ? deadline - now : 0
-    // At most one second at a time keeps the product in 64 bits for rates up to 18 GHz.
-    let counts = Swift.min(wait, 1_000_000_000) * frequency.load(ordering: .relaxed) / 1_000_000_000
+    // At most one second at a time: the product fits into 64 bits for rates up to 18 GHz.
+    let (product, overflow) = Swift.min(wait, 1_000_000_000)
+      .multipliedReportingOverflow(by: frequency.load(ordering: .relaxed))
+    let counts = overflow ? 0xFFFF_FFFF : product / 1_000_000_000
     LocalAPIC.write(.timerDivide, 0xB)
     LocalAPIC.write(.timer, UInt32(InterruptVector.timer.rawValue))
     LocalAPIC.write(
