@@ -81,20 +81,6 @@ public struct AddressSpace: ~Copyable, Sendable {
     }
   }
 
-  /// The entry that an address has, and its level.
-  func lookUp(_ address: UInt64) -> (entry: PageTableEntry, level: Int) {
-    Epoch.shared.read {
-      var table = rootTable
-      var level = PageTableFormat.rootLevel
-      while true {
-        let entry = table[PageTableFormat.index(of: address, level: level)].load()
-        guard entry.isTable(level: level) else { return (entry, level) }
-        table = table.child(entry)
-        level -= 1
-      }
-    }
-  }
-
   // MARK: Ranges
 
   /// Promises memory at a range of addresses of whole pages where nothing is.

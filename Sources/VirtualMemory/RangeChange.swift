@@ -5,9 +5,6 @@ struct RangeChange {
   enum Kind {
     /// What is unmapped becomes a promise of memory. What is mapped already stays.
     case reserve(PageTableEntry)
-    /// What is unmapped becomes pages of memory that is not the address space's own, which lies at
-    /// the addresses plus this.
-    case mapForeign(distance: UInt64, PagePermissions, area: Int)
     /// Whatever is there becomes a promise of new memory.
     case replace(PageTableEntry)
     /// All becomes unmapped.
@@ -33,7 +30,7 @@ struct RangeChange {
   @inline(__always)
   var mapsUnmapped: Bool {
     switch kind {
-    case .reserve, .replace, .mapForeign: true
+    case .reserve, .replace: true
     case .unmap, .protect, .drop: false
     }
   }
@@ -41,30 +38,16 @@ struct RangeChange {
   /// Whether nothing may be mapped in the range before.
   var refusesOccupied: Bool {
     switch kind {
-    case .reserve, .mapForeign: true
+    case .reserve: true
     case .replace, .unmap, .protect, .drop: false
     }
   }
 
-  /// Whether an entry at `level` that lies in the range as a whole can get the new meaning.
+  /// What an entry becomes that leads to no table; the same entry if it stays.
   @inline(__always)
-  func fits(level: Int, address: UInt64) -> Bool {
-    guard level > 0, case .mapForeign(let distance, _, _) = kind else { return true }
-    return level <= PageTableFormat.largestPageLevel
-      && (address &+ distance) & (PageTableFormat.span(level: level) &- 1) == 0
-  }
-
-  /// What an entry becomes that leads to no table; the same entry if it stays. `address` is the first
-  /// that it covers.
-  @inline(__always)
-  func apply(to entry: PageTableEntry, address: UInt64, level: Int) -> PageTableEntry {
+  func apply(to entry: PageTableEntry, level: Int) -> PageTableEntry {
     switch kind {
     case .reserve(let promise): entry.isUnmapped ? promise : entry
-    case .mapForeign(let distance, let permissions, let area):
-      entry.isUnmapped
-        ? PageTableEntry(
-          page: address &+ distance, permissions, level: level, area: area, isForeign: true)
-        : entry
     case .replace(let promise):
       entry.hasFrame ? entry.changing(to: promise) : promise
     case .unmap:

@@ -80,10 +80,7 @@ struct RangeOperation: ~Copyable {
         }
       } else {
         if !entry.isUnmapped { wasOccupied = true }
-        let isSplit =
-          (!part.isWhole || !change.fits(level: level, address: part.start))
-          && (!entry.isUnmapped || change.mapsUnmapped)
-        if isSplit {
+        if !part.isWhole && (!entry.isUnmapped || change.mapsUnmapped) {
           guard try split(slot, entry, of: table, level: level) else { continue }
           try prepareBelow(slot.load(), level: level, part)
         }
@@ -152,7 +149,7 @@ struct RangeOperation: ~Copyable {
           apply(to: child, level: level - 1, from: part.start, to: part.end)
         }
       } else if !(entry.isUnmapped && !change.mapsUnmapped) {
-        let new = change.apply(to: entry, address: part.start, level: level)
+        let new = change.apply(to: entry, level: level)
         // A fault may turn a promise into a page, or a table, at any time.
         guard new == entry || slot.replace(entry, by: new) else { continue }
         if RangeChange.isLess(new, than: entry) { isStale = true }

@@ -29,8 +29,6 @@ extension PageTableEntry {
   private static let becomesReserved: UInt64 = 1 << 9
   private static let table: UInt64 = 1 << 10
   private static let foreign: UInt64 = 1 << 11
-  /// Areas are told apart by numbers below this.
-  public static let areaLimit = 2048
   private static let areaShift: UInt64 = 52
   private static let areaMask: UInt64 = 2047 << 52
 
