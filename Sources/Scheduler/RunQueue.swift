@@ -20,6 +20,9 @@ struct RunQueue: ~Copyable {
   /// leaves it as it is.
   let waitingCount = Atomic<Int>(0)
 
+  /// The address of the thread that runs here, for other CPUs: to compare, not to follow.
+  let running = Atomic<UInt64>(0)
+
   // Written by this CPU with the lock held, so its own threads may read them without.
   /// The thread that runs here, or the idle loop's record.
   var thread: UnsafeMutablePointer<ThreadRecord>

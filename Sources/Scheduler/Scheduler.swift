@@ -30,12 +30,16 @@ public enum Scheduler {
     storage += CPULocal<RunQueue>.byteCount(for: count)
     stacks.initialize(in: storage, count: count) { _ in StackCache() }
     IdleCPUs.reset()
+    Processor.setThread(idleRecords.pointer(for: .current))
   }
 
-  /// The thread that runs, which stays on its CPU meanwhile.
+  /// The thread that runs. One load: it is the same on whichever CPU the thread is.
   @inline(__always)
   static var currentRecord: UnsafeMutablePointer<ThreadRecord> {
-    Processor.withPreemptionDisabled { queues.current.pointee.thread }
+    guard let thread = Processor.thread else {
+      fatalError("a CPU that runs no threads is asked for its thread")
+    }
+    return thread.assumingMemoryBound(to: ThreadRecord.self)
   }
 }
 

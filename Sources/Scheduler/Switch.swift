@@ -74,6 +74,8 @@ enum Switch {
     next.pointee.place.store(Place.runs(on: own.pointee.cpu), ordering: .relaxed)
     own.pointee.left = thread
     own.pointee.thread = next
+    own.pointee.running.store(UInt64(UInt(bitPattern: next)), ordering: .relaxed)
+    Processor.setThread(next)
     next.pointee.stack.resume(leaving: stackPointer(of: thread))
     finish(proof)
   }

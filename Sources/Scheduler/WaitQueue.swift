@@ -41,11 +41,16 @@ public struct WaitQueue<State>: ~Copyable, Sendable {
     waitInTurn(unless: mayGoOn)
   }
 
+  /// The same, with what those who wake are to know of this thread, and with `whenQueued`, which runs
+  /// after the thread has its place and may be woken: it does not wait. `mayGoOn` is asked once.
   @inline(never)
-  private borrowing func waitInTurn(unless mayGoOn: (inout State) -> Bool) {
+  borrowing func waitInTurn(
+    as purpose: UInt = 0, unless mayGoOn: (inout State) -> Bool, whenQueued: () -> Void = {}
+  ) {
+    Switch.checkMaySwitch()
     let thread = Scheduler.currentRecord
     precondition(thread.pointee.memory != nil, "a CPU's idle loop waits for something")
-    var place = WaitPlace(thread: thread)
+    var place = WaitPlace(thread: thread, purpose: purpose)
     withUnsafeMutablePointer(to: &place) { place in
       let waits = contents.withLockAndInterruptsDisabled { contents in
         if mayGoOn(&contents.state) { return false }
@@ -55,7 +60,10 @@ public struct WaitQueue<State>: ~Copyable, Sendable {
         Parking.prepare(thread)
         return true
       }
-      if waits { Parking.park() }
+      if waits {
+        whenQueued()
+        Parking.park()
+      }
     }
   }
 
@@ -78,10 +86,51 @@ public struct WaitQueue<State>: ~Copyable, Sendable {
       if let thread { Parking.wake(thread) }
     }
   }
+
+  /// Takes out the first thread as long as `body`, which is told of it, says so, and wakes all that were
+  /// taken out when the queue is free again. Any context.
+  @inline(never)
+  borrowing func wake(while body: (inout State, Waiter?) -> Bool) {
+    Processor.withInterruptsDisabledProof { proof in
+      var taken = contents.withLock(interruptsDisabled: proof) { contents in
+        let first = contents.first
+        var last: UnsafeMutablePointer<WaitPlace>?
+        while true {
+          let waiter = contents.first.map {
+            Waiter(
+              record: $0.pointee.thread, purpose: $0.pointee.purpose,
+              isLast: $0.pointee.next == nil)
+          }
+          guard body(&contents.state, waiter), let place = contents.first else { break }
+          contents.first = place.pointee.next
+          last = place
+        }
+        if contents.first == nil { contents.last = nil }
+        // Those taken out are the first ones, still linked in their order.
+        guard let last else { return UnsafeMutablePointer<WaitPlace>?.none }
+        last.pointee.next = nil
+        return first
+      }
+      while let place = taken {
+        taken = place.pointee.next
+        Parking.wake(place.pointee.thread)
+      }
+    }
+  }
+}
+
+/// A thread that waits, as those see it who may wake it.
+struct Waiter {
+  let record: UnsafeMutablePointer<ThreadRecord>
+  /// What the thread has said of itself.
+  let purpose: UInt
+  /// Nobody waits behind it.
+  let isLast: Bool
 }
 
 /// A thread's place in a wait queue.
 struct WaitPlace {
   let thread: UnsafeMutablePointer<ThreadRecord>
+  let purpose: UInt
   var next: UnsafeMutablePointer<WaitPlace>?
 }

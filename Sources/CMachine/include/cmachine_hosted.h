@@ -42,6 +42,8 @@ struct apus_simulated_processor {
   uint64_t memory_base;
   // 512 bytes of the CPU's own for the module Locking; NULL until they are asked for.
   void *_Nullable locking_storage;
+  // What the scheduler knows the CPU's thread by.
+  void *_Nullable thread;
 };
 
 // Of this thread. A definition of its own, not a static of the function below: there each module
