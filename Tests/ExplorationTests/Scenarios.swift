@@ -8,6 +8,7 @@ enum Scenarios {
       + CPUWorkScenarios.all
       + KernelAddressSpaceScenarios.all + AddressSpaceScenarios.all + FrameAllocatorScenarios.all
       + ConsoleScenarios.all + HeapScenarios.all + SchedulerScenarios.all
+      + TimerScenarios.all
   }
 
   /// Those with a bug, which are run by name only.
