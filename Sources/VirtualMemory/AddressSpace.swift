@@ -91,7 +91,8 @@ public struct AddressSpace: ~Copyable, Sendable {
 
   /// Promises memory at a range of addresses of whole pages where nothing is.
   public func map(
-    at start: UInt64, byteCount: UInt64, _ permissions: PagePermissions, as kind: AreaKind = .anonymous,
+    at start: UInt64, byteCount: UInt64, _ permissions: PagePermissions,
+    as kind: AreaKind = .anonymous,
     replacing: Bool = false
   ) throws(AddressSpaceError) {
     try withNumber(of: kind) { number throws(AddressSpaceError) in

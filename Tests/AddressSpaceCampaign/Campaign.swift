@@ -106,7 +106,9 @@ public struct Campaign {
     case .unmap:
       try change(operation, clears: true) { () throws(AddressSpaceError) in
         try machine.space.unmap(at: operation.start, byteCount: operation.byteCount)
-      } _: { _ in nil }
+      } _: { _ in
+        nil
+      }
     case .protect:
       try change(operation) { () throws(AddressSpaceError) in
         try machine.space.protect(
@@ -119,7 +121,9 @@ public struct Campaign {
     case .discard:
       try change(operation, clears: true) { () throws(AddressSpaceError) in
         try machine.space.discard(at: operation.start, byteCount: operation.byteCount)
-      } _: { $0 }
+      } _: {
+        $0
+      }
     case .read: try access(.read, operation)
     case .write: try access(.write, operation)
     case .execute: try access(.execute, operation)
@@ -179,7 +183,8 @@ public struct Campaign {
       case .read:
         // A word of the page that was never written is zero.
         let written = reference.read(address)
-        try expect(value == written || value == 0 && address & 4095 != 0, "\(value) is read, not \(written)")
+        try expect(
+          value == written || value == 0 && address & 4095 != 0, "\(value) is read, not \(written)")
         reference.touch(address)
       case .execute: reference.touch(address)
       }
@@ -215,8 +220,10 @@ public struct Campaign {
       for page in machine.mmu.rememberedPages(of: cpu) {
         let place = "CPU \(cpu) remembers page 0x\(String(page.address, radix: 16))"
         let pages = reference[page.address]
-        try expect(pages.map { !$0.permissions.contains(.inaccessible) } ?? false, "\(place), which is gone")
-        try expect(!page.isWritable || reference.allows(.write, page.address), "\(place) as writable")
+        try expect(
+          pages.map { !$0.permissions.contains(.inaccessible) } ?? false, "\(place), which is gone")
+        try expect(
+          !page.isWritable || reference.allows(.write, page.address), "\(place) as writable")
         try expect(
           !page.isExecutable || reference.allows(.execute, page.address), "\(place) as code")
         try expect(

@@ -26,7 +26,7 @@ public final class LockstepMachine {
   private let metadata: UnsafeMutableRawPointer
   private let caches: UnsafeMutableRawPointer
   /// Frames that are kept from the address space, to make memory short.
-  private var withheld: [PhysicalAddress] = []
+  private var withheld: [(start: PhysicalAddress, count: Int)] = []
   private(set) var usesSpace = [Bool](repeating: false, count: LockstepMachine.cpuCount)
   private(set) var freeAtStart = 0
 
@@ -151,10 +151,15 @@ public final class LockstepMachine {
 
   /// Leaves the address space `count` frames; `nil` gives it all that there are.
   func limitFrames(to count: Int?) {
-    while let frame = withheld.popLast() { frames.pointee.free(frame) }
+    while let block = withheld.popLast() { frames.pointee.free(block.start, count: block.count) }
     guard let count else { return }
-    while frames.pointee.freeFrameCount > count, let frame = try? frames.pointee.allocate() {
-      withheld.append(frame)
+    // Large blocks first: one by one it would take longer than all else.
+    for size in [512, 64, 8, 1] {
+      while frames.pointee.freeFrameCount >= count + size,
+        let block = try? frames.pointee.allocate(count: size)
+      {
+        withheld.append((block, size))
+      }
     }
   }
 
