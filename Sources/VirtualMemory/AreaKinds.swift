@@ -18,7 +18,7 @@ enum AreaKindsLock: LockClass {
 /// searched for those that no entry has any more. Number 0 is anonymous memory without a name.
 struct AreaKinds: ~Copyable, Sendable {
   /// One more than the highest number.
-  static let limit = 2048
+  static var limit: Int { 2048 }
 
   struct State {
     /// The first of the numbers that were given back; 0 is none.
@@ -34,8 +34,8 @@ struct AreaKinds: ~Copyable, Sendable {
   /// before the first number is asked for; what was taken is kept.
   private let directory = Atomic<UInt64>(0)
 
-  private static let recordsPerFrame = 4096 / MemoryLayout<AreaRecord>.stride
-  private static let chainCount = 512
+  private static var recordsPerFrame: Int { 4096 / MemoryLayout<AreaRecord>.stride }
+  private static var chainCount: Int { 512 }
 
   // MARK: Reading
 
