@@ -94,6 +94,7 @@ struct Processors {
     StopState.initialize(in: storage, count: count)
     storage += StopState.byteCount(for: count)
     FrameAllocator.shared.enableCaches(in: storage, count: count)
+    FrameAllocator.shared.enableReserves()
     storage += FrameAllocator.cacheByteCount(for: count)
     // A global that cannot be moved has one address.
     withUnsafePointer(to: FrameAllocator.shared) {
@@ -186,7 +187,7 @@ struct Processors {
     do throws(FrameAllocatorError) {
       let stacks = ProcessorBlock.TrapStacks(
         report: try makeTrapStack(trapStackSize), nonMaskable: try makeTrapStack(trapStackSize),
-        pageFault: try makeTrapStack(trapStackSize),
+        pageFault: try makeTrapStack(UInt64(APUS_PAGE_FAULT_STACK_SIZE)),
         interrupt: try makeTrapStack(UInt64(APUS_INTERRUPT_STACK_SIZE)))
       return ProcessorBlock(at: UInt(bitPattern: memory), index: index, stacks)
     } catch {

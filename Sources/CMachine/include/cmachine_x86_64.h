@@ -8,6 +8,8 @@
 #define APUS_TRAP_STACK_SIZE 16384
 // The same for interrupts.
 #define APUS_INTERRUPT_STACK_SIZE 8192
+// The same for page faults, until they go on at the interrupted stack.
+#define APUS_PAGE_FAULT_STACK_SIZE 4096
 // Bytes that the handling of a page fault needs of the stack of the interrupted code. A fault on that
 // stack meanwhile has its frame so much lower than others: see traps.S.
 #define APUS_FAULT_STACK_NEED 2048

@@ -19,6 +19,14 @@ ISR_ROOT(apus_interrupt, 0, ISR_NO_VECTOR)
 ISR_STACK(apus_interrupt, APUS_INTERRUPT_STACK_SIZE, 0)
 ISR_ROOT(apus_handle_exception, 1, ISR_NO_VECTOR)
 ISR_STACK(apus_handle_exception, APUS_TRAP_STACK_SIZE, 0)
+// What the first part of a page fault's stub needs of the stack for page faults is less than 1 KiB. The
+// second one runs on the interrupted stack: this is the frame, the handler's call and its alignment.
+ISR_ROOT(apus_handle_page_fault, 1, 14)
+ISR_STACK(apus_handle_page_fault, APUS_FAULT_STACK_NEED, 0)
+ISR_FRAME(apus_page_fault, 23 * 8 + 8 + 8 + 8)
+ISR_ROOT(apus_handle_nested_page_fault, 1, 14)
+ISR_STACK(apus_handle_nested_page_fault, APUS_PAGE_FAULT_STACK_SIZE - APUS_NESTED_FAULT_OFFSET, 0)
+ISR_FATAL(apus_report_page_fault)
 
 .section .text.traps, "ax", @progbits
 .code64
