@@ -5,16 +5,36 @@ import VirtualMemory
 
 /// From the trap to the address space and back.
 enum PageFaults {
+  /// What the stub is told: 0, or why the access cannot be tried again.
+  enum Result: UInt64 {
+    case resolved = 0
+    case unmapped
+    case forbidden
+    case outOfMemory
+    /// The stack on which the fault would be handled goes no further down.
+    case stackOverflow
+    /// The same because of a lack of memory.
+    case noMemoryForStack
+    /// Faults may not come there; in checked builds.
+    case inInterrupt
+    case withLockHeld
+  }
+
   /// Tries to do what the access needs. Interrupts are as they are.
   @inline(__always)
-  static func handle(_ trap: TrapFrame) -> PageFault.Outcome {
+  static func handle(_ trap: TrapFrame) -> Result {
     let access: PageFault.Access =
       switch trap.accessKind {
       case .read: .read
       case .write: .write
       case .execute: .execute
       }
-    return AddressSpace.shared.handle(PageFault(at: trap.accessAddress, access))
+    return switch AddressSpace.shared.handle(PageFault(at: trap.accessAddress, access)) {
+    case .resolved: .resolved
+    case .outOfMemory: .outOfMemory
+    case .forbidden: .forbidden
+    case .unmapped, .busy: .unmapped
+    }
   }
 }
 
@@ -24,9 +44,9 @@ enum PageFaults {
 public func handlePageFault(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> UInt64 {
   let trap = TrapFrame(frame)
   if trap.interruptsWereEnabled { Processor.enableInterrupts() }
-  let outcome = PageFaults.handle(trap)
+  let result = PageFaults.handle(trap)
   Processor.disableInterrupts()
-  return outcome == .resolved ? 0 : 1
+  return result.rawValue
 }
 
 /// A page fault in the attempt to go on at the interrupted stack, of which a page is missing. Interrupts
@@ -34,8 +54,17 @@ public func handlePageFault(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> U
 @c(apus_handle_nested_page_fault)
 public func handleNestedPageFault(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> UInt64 {
   let trap = TrapFrame(frame)
-  if PageFaults.handle(trap) == .resolved { return 0 }
+  let result = PageFaults.handle(trap)
+  if result == .resolved { return 0 }
   trap.becomeOuterFault()
-  return 1
+  return (result == .outOfMemory ? PageFaults.Result.noMemoryForStack : .stackOverflow).rawValue
+}
+
+/// The end of the program after a fault that cannot be resolved, on the stack for reports.
+@c(apus_fail_page_fault)
+public func failPageFault(
+  _ frame: UnsafeMutablePointer<apus_trap_frame>, _ failure: UInt64
+) -> Never {
+  Panic.report(frame, PageFaults.Result(rawValue: failure) ?? .unmapped)
 }
 #endif

@@ -113,6 +113,7 @@ struct Processors {
         root: AddressTranslation.root, from: AddressSpace.lowestAddress,
         to: AddressSpace.addressLimit, on: $0)
     }
+    FrameAllocator.shared.fillReserve()
     AddressSpace.shared.activate()
     Processor.enableInterrupts()
   }

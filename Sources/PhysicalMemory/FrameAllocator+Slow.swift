@@ -30,6 +30,18 @@ extension FrameAllocator {
     return found ?? withEveryCacheEmpty { $0.take(order: order) }
   }
 
+  /// Fills the reserve of the calling CPU, see `enableReserves`. When the CPU starts.
+  public func fillReserve() {
+    // It comes with others.
+    if let frame = try? allocate() { free(frame) }
+    Processor.withPreemptionDisabled {
+      guard let cache = caches.currentIfInitialized else { return }
+      cache.pointee.claim()
+      cache.pointee.fillReserve(table)
+      cache.pointee.release()
+    }
+  }
+
   /// Whether the calling CPU is in here already, and this is a page fault that came meanwhile.
   private var isEntered: Bool {
     Processor.withPreemptionDisabled { caches.currentIfInitialized?.pointee.isEntered ?? false }

@@ -263,10 +263,12 @@ public struct FrameAllocator: ~Copyable, Sendable {
   /// Runs `body`, in which a page fault of this CPU does not wait for a lock of the allocator's.
   @inline(__always)
   func withFaultsKeptOut<Result>(_ body: () -> Result) -> Result {
-    guard let cache = caches.currentIfInitialized else { return body() }
-    cache.pointee.reserve.depth.add(1)
-    defer { cache.pointee.reserve.depth.add(-1) }
-    return body()
+    Processor.withPreemptionDisabled {
+      guard let cache = caches.currentIfInitialized else { return body() }
+      cache.pointee.reserve.depth.add(1)
+      defer { cache.pointee.reserve.depth.add(-1) }
+      return body()
+    }
   }
 
   // MARK: Counts

@@ -307,6 +307,8 @@ void apus_interrupt(struct apus_trap_frame *frame);
 // the access may be tried again. The other one is about that stack itself.
 uint64_t apus_handle_page_fault(struct apus_trap_frame *frame);
 uint64_t apus_handle_nested_page_fault(struct apus_trap_frame *frame);
+// The end, after one of them has returned `failure`.
+_Noreturn void apus_fail_page_fault(struct apus_trap_frame *frame, uint64_t failure);
 // Another exception or a non-maskable interrupt: returns to continue where it happened.
 void apus_handle_exception(struct apus_trap_frame *frame);
 // An interrupt that the kernel sent or armed itself; already acknowledged.

@@ -27,6 +27,8 @@ ISR_FRAME(apus_page_fault, 23 * 8 + 8 + 8 + 8)
 ISR_ROOT(apus_handle_nested_page_fault, 1, 14)
 ISR_STACK(apus_handle_nested_page_fault, APUS_PAGE_FAULT_STACK_SIZE - APUS_NESTED_FAULT_OFFSET, 0)
 ISR_FATAL(apus_report_page_fault)
+ISR_ROOT(apus_fail_page_fault, 1, 14)
+ISR_STACK(apus_fail_page_fault, APUS_TRAP_STACK_SIZE, 0)
 
 .section .text.traps, "ax", @progbits
 .code64
@@ -230,7 +232,8 @@ apus_nested_page_fault:
 .type apus_report_page_fault, @function
 apus_report_page_fault:
   movq %gs:APUS_REPORT_STACK_POINTER, %rsp
-  call apus_handle_exception
+  movl %eax, %esi
+  call apus_fail_page_fault
   ud2
 .size apus_report_page_fault, . - apus_report_page_fault
 

@@ -93,7 +93,9 @@ enum InterruptDescriptorTable {
   /// Gives all traps stacks of the CPU's own, see `ProcessorBlock.TrapStacks`. Exceptions that never return
   /// share one, and interrupts, which do not interrupt each other.
   static func useStacks() {
-    for vector in 0..<256 { set(vector, apus_trap_stub(UInt64(vector)), stack: vector < 32 ? 1 : 4) }
+    for vector in 0..<256 {
+      set(vector, apus_trap_stub(UInt64(vector)), stack: vector < 32 ? 1 : 4)
+    }
     set(nonMaskable, apus_trap_stub(UInt64(nonMaskable)), stack: 2)
     set(pageFault, apus_trap_stub(UInt64(pageFault)), stack: 3)
   }
