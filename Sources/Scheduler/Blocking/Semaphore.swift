@@ -16,7 +16,7 @@ public struct Semaphore: ~Copyable, Sendable {
   }
 
   /// Takes a permit, and waits for one if there is none: threads in the queue get them in the order in
-  /// which they came. Not in interrupts..
+  /// which they came. Not in interrupts.
   @inline(__always)
   public borrowing func wait() {
     Switch.checkMaySwitch()
