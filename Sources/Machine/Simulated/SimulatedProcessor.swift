@@ -50,17 +50,19 @@ public enum Processor {
     Int(apus_simulated_processor().pointee.preemption_count)
   }
 
-  /// What the scheduler knows the running thread by; `nil` until it has said so on this CPU.
-  public static var thread: UnsafeMutableRawPointer? { apus_simulated_processor().pointee.thread }
-
-  /// Says which thread runs on this CPU.
-  public static func setThread(_ thread: UnsafeMutableRawPointer?) {
-    apus_simulated_processor().pointee.thread = thread
-  }
-
   /// 512 bytes of this CPU's own for the module `Locking`, zero at first. Without an explorer a
   /// thread's: tests that run side by side may use the same index.
   public static var lockingStorage: UnsafeMutableRawPointer { apus_locking_storage() }
+
+  /// What the scheduler knows the running thread by; `nil` before there is a scheduler.
+  public static var currentThread: UnsafeMutableRawPointer? {
+    apus_simulated_processor().pointee.thread
+  }
+
+  /// Says which thread runs on this CPU from now on.
+  public static func setCurrentThread(_ thread: UnsafeMutableRawPointer) {
+    apus_simulated_processor().pointee.thread = thread
+  }
 
   /// Whether this CPU is inside of a simulated interrupt.
   public static var isInInterrupt: Bool { apus_simulated_processor().pointee.interrupt_depth != 0 }

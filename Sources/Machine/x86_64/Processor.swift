@@ -37,19 +37,21 @@ public enum Processor {
   @inline(__always)
   public static var preemptionCount: Int { Int(truncatingIfNeeded: apus_gs_preemption_count()) }
 
-  /// What the scheduler knows the running thread by; `nil` until it has said so on this CPU. The thread
-  /// need not stay on its CPU to read it. One instruction. Any context.
-  @inline(__always)
-  public static var thread: UnsafeMutableRawPointer? { apus_gs_thread() }
-
-  /// Says which thread runs on this CPU; by the scheduler, with interrupts off.
-  @inline(__always)
-  public static func setThread(_ thread: UnsafeMutableRawPointer?) { apus_gs_set_thread(thread) }
-
   /// 512 bytes of this CPU's own for the module `Locking`: there from the kernel's entry on, zero at
   /// first, at a multiple of 64, never freed. Two instructions. Any context.
   @inline(__always)
   public static var lockingStorage: UnsafeMutableRawPointer { apus_locking_storage() }
+
+  /// What the scheduler knows the running thread by; `nil` before there is a scheduler. One load, the same
+  /// for a thread wherever it runs. Any context.
+  @inline(__always)
+  public static var currentThread: UnsafeMutableRawPointer? { apus_gs_thread() }
+
+  /// Says which thread runs on this CPU from now on. By the scheduler, with interrupts off.
+  @inline(__always)
+  public static func setCurrentThread(_ thread: UnsafeMutableRawPointer) {
+    apus_gs_set_thread(thread)
+  }
 
   /// Whether this CPU is inside of an interrupt handler. Exceptions do not count. Any context.
   @inline(__always)

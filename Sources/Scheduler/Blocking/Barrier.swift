@@ -21,13 +21,13 @@ public struct Barrier: ~Copyable, Sendable {
   /// Waits until `count` threads have called this, the present call included. Returns true to one of them,
   /// the last one that came. Not in interrupts.
   @discardableResult
-  public borrowing func wait() -> Bool { arriveAndWait(until: nil) ?? false }
+  public borrowing func wait() -> Bool { arriveAndWait(until: .max) ?? false }
 
   /// The same, but returns `nil` if `deadline` passes first, in nanoseconds of `MonotonicClock`: then the
   /// call does not count.
   public borrowing func wait(until deadline: UInt64) -> Bool? { arriveAndWait(until: deadline) }
 
-  private borrowing func arriveAndWait(until deadline: UInt64?) -> Bool? {
+  private borrowing func arriveAndWait(until deadline: UInt64) -> Bool? {
     var hasArrived = false
     var isLast = false
     var round: UInt64 = 0
@@ -46,7 +46,7 @@ public struct Barrier: ~Copyable, Sendable {
       return isLast && first != nil
     })
     if isLast { return true }
-    if queue.waitInTurn(until: deadline, unless: { $0.round != round }) { return false }
+    if queue.wait(until: deadline, unless: { $0.round != round }) { return false }
     // The deadline may have passed just before the round was over.
     return queue.withState { progress in
       if progress.round != round { return false }

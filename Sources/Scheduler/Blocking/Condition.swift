@@ -17,7 +17,7 @@ public struct Condition: ~Copyable, Sendable {
   /// Gives the mutex back, waits for a `signal` or `broadcast` that comes after that, and takes the mutex
   /// again. Not in interrupts.
   public borrowing func wait<State: ~Copyable>(_ guarded: borrowing MutexGuard<State>) {
-    _ = wait(guarded, until: nil)
+    _ = wait(guarded, until: .max)
   }
 
   /// The same, until `deadline` at the latest, in nanoseconds of `MonotonicClock`; returns false if that
@@ -25,17 +25,12 @@ public struct Condition: ~Copyable, Sendable {
   public borrowing func wait<State: ~Copyable>(
     _ guarded: borrowing MutexGuard<State>, until deadline: UInt64
   ) -> Bool {
-    wait(guarded, until: .some(deadline))
-  }
-
-  private borrowing func wait<State: ~Copyable>(
-    _ guarded: borrowing MutexGuard<State>, until deadline: UInt64?
-  ) -> Bool {
+    let core = guarded.core
+    let owner = guarded.owner
     // The mutex is given back when the place in the queue is sure: a signal after that finds it.
-    let wasWoken = queue.waitInTurn(
-      until: deadline, unless: { _ in false },
-      whenQueued: { guarded.core.pointee.release(guarded.owner) })
-    _ = guarded.core.pointee.acquire()
+    let wasWoken = queue.wait(
+      until: deadline, unless: { _ in false }, whenQueued: { core.pointee.release(owner) })
+    _ = core.pointee.acquire()
     return wasWoken
   }
 

@@ -38,7 +38,7 @@ struct MutexCore: ~Copyable, Sendable {
     let own = Self.own
     // Acquire pairs with the release in `release`: what the last owner wrote is seen.
     if !word.compareExchange(expected: 0, desired: own, ordering: .acquiring).exchanged {
-      _ = acquireInTurn(own, until: nil)
+      _ = acquireInTurn(own, until: .max)
     }
     return own
   }
@@ -83,14 +83,14 @@ struct MutexCore: ~Copyable, Sendable {
 
   @inline(never)
   @usableFromInline
-  borrowing func acquireInTurn(_ own: UInt64, until deadline: UInt64?) -> Bool {
+  borrowing func acquireInTurn(_ own: UInt64, until deadline: UInt64) -> Bool {
     precondition(
       word.load(ordering: .relaxed) & ~Self.queued != own, "a mutex is locked by its owner")
     var patience = Self.patient
     while true {
       if spin(own) { return true }
       var isOwner = false
-      let wasWoken = queue.waitInTurn(
+      let wasWoken = queue.wait(
         until: deadline, as: patience,
         unless: { _ in
           isOwner = takeOrMarkQueued(own)
@@ -176,7 +176,7 @@ struct MutexCore: ~Copyable, Sendable {
       // Plain stores: with `queued` set nobody else changes the word but to set it, with this lock held.
       let rest = first.isLast ? 0 : Self.queued
       let next =
-        first.purpose == Self.impatient ? UInt64(UInt(bitPattern: first.record)) | rest : rest
+        first.tag == Self.impatient ? UInt64(UInt(bitPattern: first.thread.record)) | rest : rest
       word.store(next, ordering: .releasing)
       return true
     })

@@ -25,7 +25,7 @@ public struct RWLock<State: ~Copyable>: ~Copyable {
   public borrowing func withReadLock<Result: ~Copyable, Failure: Error>(
     _ body: (borrowing State) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    _ = core.acquireForReading(until: nil)
+    _ = core.acquireForReading(until: .max)
     defer { core.releaseAfterReading() }
     let address = state.address
     return try body(address.pointee)
@@ -36,7 +36,7 @@ public struct RWLock<State: ~Copyable>: ~Copyable {
   public borrowing func withWriteLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout State) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    _ = core.acquireForWriting(until: nil)
+    _ = core.acquireForWriting(until: .max)
     defer { core.releaseAfterWriting() }
     let address = state.address
     return try body(&address.pointee)

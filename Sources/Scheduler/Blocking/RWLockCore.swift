@@ -30,7 +30,7 @@ struct RWLockCore: ~Copyable, Sendable {
   /// Returns false if the deadline passed first.
   @inline(__always)
   @usableFromInline
-  borrowing func acquireForReading(until deadline: UInt64?) -> Bool {
+  borrowing func acquireForReading(until deadline: UInt64) -> Bool {
     Switch.checkMaySwitch()
     let seen = word.load(ordering: .relaxed)
     // Acquire pairs with the release of the last writer, here and below.
@@ -54,7 +54,7 @@ struct RWLockCore: ~Copyable, Sendable {
   /// Returns false if the deadline passed first.
   @inline(__always)
   @usableFromInline
-  borrowing func acquireForWriting(until deadline: UInt64?) -> Bool {
+  borrowing func acquireForWriting(until deadline: UInt64) -> Bool {
     Switch.checkMaySwitch()
     if word.compareExchange(expected: 0, desired: Self.writer, ordering: .acquiring).exchanged {
       return true
@@ -74,7 +74,7 @@ struct RWLockCore: ~Copyable, Sendable {
   /// Looks for a while, then queues until the lock is handed over.
   @inline(never)
   @usableFromInline
-  borrowing func acquireInTurn(_ purpose: UInt, until deadline: UInt64?) -> Bool {
+  borrowing func acquireInTurn(_ purpose: UInt, until deadline: UInt64) -> Bool {
     for _ in 0..<Self.spinLimit {
       let seen = word.load(ordering: .relaxed)
       if seen & Self.queued != 0 { break }
@@ -82,7 +82,7 @@ struct RWLockCore: ~Copyable, Sendable {
       SpinWait.turn()
     }
     // Whoever hands the lock over does so before it wakes, which orders what the last writer wrote.
-    let hasLock = queue.waitInTurn(
+    let hasLock = queue.wait(
       until: deadline, as: purpose,
       unless: { _ in
         while true {
@@ -125,12 +125,12 @@ struct RWLockCore: ~Copyable, Sendable {
     var admitted: UInt64 = 0
     queue.wake(while: { _, first in
       if admitted == Self.writer { return false }
-      guard let first, first.purpose == Self.toRead || admitted == 0 else {
+      guard let first, first.tag == Self.toRead || admitted == 0 else {
         // Plain stores: with `queued` set and nobody inside, nobody else changes the word.
         word.store(admitted | (first == nil ? 0 : Self.queued), ordering: .releasing)
         return false
       }
-      if first.purpose == Self.toRead {
+      if first.tag == Self.toRead {
         admitted &+= Self.reader
       } else {
         admitted = Self.writer
@@ -145,7 +145,7 @@ struct RWLockCore: ~Copyable, Sendable {
   @inline(never)
   private borrowing func admitReaders() {
     queue.wake(while: { _, first in
-      if let first, first.purpose == Self.toWrite { return false }
+      if let first, first.tag == Self.toWrite { return false }
       var seen = word.load(ordering: .relaxed)
       while true {
         // Without a reader inside, whoever left last is on its way to hand the lock over.

@@ -22,7 +22,16 @@ public struct Semaphore: ~Copyable, Sendable {
     Switch.checkMaySwitch()
     // Acquire pairs with the release in `signal`: what was done before the permit was given is seen.
     if balance.wrappingSubtract(1, ordering: .acquiring).oldValue > 0 { return }
-    waitInTurn()
+    _ = waitInTurn(until: .max)
+  }
+
+  /// The same, until `deadline` at the latest, in nanoseconds of `MonotonicClock`; returns false if that
+  /// passed first.
+  @inline(__always)
+  public borrowing func wait(until deadline: UInt64) -> Bool {
+    Switch.checkMaySwitch()
+    if balance.wrappingSubtract(1, ordering: .acquiring).oldValue > 0 { return true }
+    return waitInTurn(until: deadline)
   }
 
   /// Takes a permit if there is one; returns whether there was. Any context.
@@ -46,12 +55,26 @@ public struct Semaphore: ~Copyable, Sendable {
   }
 
   @inline(never)
-  private borrowing func waitInTurn() {
-    queue.wait(unless: { permits in
-      if permits == 0 { return false }
-      permits &-= 1
-      return true
-    })
+  private borrowing func waitInTurn(until deadline: UInt64) -> Bool {
+    if queue.wait(until: deadline, unless: Self.takePermit) { return true }
+    // A permit that was given to a thread that waits is on its way: without a thread to count for, this
+    // one has to take it.
+    var seen = balance.load(ordering: .relaxed)
+    while seen < 0 {
+      let result = balance.compareExchange(expected: seen, desired: seen + 1, ordering: .relaxed)
+      if result.exchanged { return false }
+      seen = result.original
+      Processor.pause()
+    }
+    queue.wait(unless: Self.takePermit)
+    return true
+  }
+
+  @inline(__always)
+  private static func takePermit(_ permits: inout Int) -> Bool {
+    if permits == 0 { return false }
+    permits &-= 1
+    return true
   }
 
   @inline(never)
