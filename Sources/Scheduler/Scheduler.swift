@@ -32,13 +32,13 @@ public enum Scheduler {
     storage += CPULocal<StackCache>.byteCount(for: count)
     Timers.queues.initialize(in: storage, count: count) { _ in TimerQueue() }
     IdleCPUs.reset()
-    Processor.setCurrentThread(idleRecords.pointer(for: CPU(index: 0)))
+    Processor.setThread(idleRecords.pointer(for: CPU(index: 0)))
   }
 
   /// The thread that runs.
   @inline(__always)
   static var currentRecord: UnsafeMutablePointer<ThreadRecord> {
-    guard let thread = Processor.currentThread else {
+    guard let thread = Processor.thread else {
       fatalError("there is no thread before the scheduler is made")
     }
     return thread.assumingMemoryBound(to: ThreadRecord.self)

@@ -74,7 +74,7 @@ enum Switch {
     next.pointee.place.store(Place.runs(on: own.pointee.cpu), ordering: .relaxed)
     own.pointee.left = thread
     own.pointee.running.store(RunQueue.word(next), ordering: .relaxed)
-    Processor.setCurrentThread(next)
+    Processor.setThread(next)
     next.pointee.stack.resume(leaving: stackPointer(of: thread))
     finish(proof)
   }

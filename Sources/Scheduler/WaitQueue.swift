@@ -7,16 +7,6 @@ import Machine
 /// What primitives for threads are made of. A thread's place lies on its stack: whoever takes it out does
 /// not touch it after the thread was woken.
 public struct WaitQueue<State>: ~Copyable {
-  /// A thread that waits.
-  public struct Waiter {
-    /// The thread.
-    public let thread: Thread
-    /// What it said about itself.
-    public let tag: UInt
-    /// Nobody waits behind it.
-    public let isLast: Bool
-  }
-
   // Beside the state, not around it: a timer's handler takes places out and knows no `State`.
   private let places = WaitPlaces(WaitList())
   /// Guarded by the lock of `places`.
@@ -35,36 +25,38 @@ public struct WaitQueue<State>: ~Copyable {
   }
 
   /// Returns at once if `mayGoOn`, which may change the state; otherwise waits until a thread or handler
-  /// wakes this thread, which is known by `tag` until then. `whenQueued` runs in between, when it can be
-  /// woken already, and does not wait. Not in interrupts.
+  /// wakes this thread. Not in interrupts.
   @inline(__always)
-  public borrowing func wait(
-    as tag: UInt = 0, unless mayGoOn: (inout State) -> Bool, whenQueued: () -> Void = {}
-  ) {
-    _ = wait(until: .max, as: tag, unless: mayGoOn, whenQueued: whenQueued)
+  public borrowing func wait(unless mayGoOn: (inout State) -> Bool) {
+    Switch.checkMaySwitch()
+    if withState(mayGoOn) { return }
+    waitInTurn(until: .max, unless: mayGoOn)
   }
 
   /// `wait`, no longer than until `deadline` (nanoseconds of `MonotonicClock`; `UInt64.max` is never). Returns
-  /// whether the thread was woken or might go on; if not, it is in the queue no more.
+  /// whether the thread might go on or was woken; if not, it is in the queue no more.
   @inline(__always)
   public borrowing func wait(
-    until deadline: UInt64, as tag: UInt = 0, unless mayGoOn: (inout State) -> Bool,
-    whenQueued: () -> Void = {}
+    until deadline: UInt64, unless mayGoOn: (inout State) -> Bool
   ) -> Bool {
     Switch.checkMaySwitch()
     if withState(mayGoOn) { return true }
-    return waitInTurn(until: deadline, as: tag, unless: mayGoOn, whenQueued: whenQueued)
+    return waitInTurn(until: deadline, unless: mayGoOn)
   }
 
+  /// `wait`, with what those who wake are to know of this thread, and with `whenQueued`, which runs when the
+  /// thread has its place and may be woken already, and does not wait. `mayGoOn` is asked once.
   @inline(never)
-  private borrowing func waitInTurn(
-    until deadline: UInt64, as tag: UInt, unless mayGoOn: (inout State) -> Bool,
-    whenQueued: () -> Void
+  @discardableResult
+  borrowing func waitInTurn(
+    until deadline: UInt64 = .max, as purpose: UInt = 0, unless mayGoOn: (inout State) -> Bool,
+    whenQueued: () -> Void = {}
   ) -> Bool {
+    Switch.checkMaySwitch()
     let thread = Scheduler.currentRecord
     precondition(thread.pointee.memory != nil, "a CPU's idle loop waits for something")
     let state = state.address
-    var place = WaitPlace(thread: thread, tag: tag)
+    var place = WaitPlace(thread: thread, purpose: purpose)
     return withUnsafeMutablePointer(to: &place) { place in
       let waits = places.withLockAndInterruptsDisabled { list in
         if mayGoOn(&state.pointee) { return false }
@@ -105,7 +97,7 @@ public struct WaitQueue<State>: ~Copyable {
   /// it says so; then again, until it says no or none is left to take. All that were taken out are woken
   /// afterwards, in that order. Any context.
   @inline(__always)
-  public borrowing func wake(while body: (inout State, Waiter?) -> Bool) {
+  borrowing func wake(while body: (inout State, Waiter?) -> Bool) {
     let state = state.address
     Processor.withInterruptsDisabledProof { proof in
       var taken: UnsafeMutablePointer<WaitPlace>? = places.withLock(interruptsDisabled: proof) {
@@ -114,7 +106,7 @@ public struct WaitQueue<State>: ~Copyable {
         while true {
           let waiter = list.first.map {
             Waiter(
-              thread: Thread($0.pointee.thread), tag: $0.pointee.tag,
+              record: $0.pointee.thread, purpose: $0.pointee.purpose,
               isLast: $0.pointee.next == nil)
           }
           guard body(&state.pointee, waiter), let place = list.first else { break }
@@ -173,10 +165,19 @@ struct WaitList: ~Copyable {
   }
 }
 
+/// A thread that waits, as those see it who may wake it.
+struct Waiter {
+  let record: UnsafeMutablePointer<ThreadRecord>
+  /// What the thread has said of itself.
+  let purpose: UInt
+  /// Nobody waits behind it.
+  let isLast: Bool
+}
+
 /// A thread's place in a wait queue; guarded by the queue's lock, and of whoever took it out afterwards.
 struct WaitPlace {
   let thread: UnsafeMutablePointer<ThreadRecord>
-  let tag: UInt
+  let purpose: UInt
   var isQueued = false
   var isTimedOut = false
   var next: UnsafeMutablePointer<WaitPlace>?
@@ -184,8 +185,8 @@ struct WaitPlace {
   /// Where it waits, for a timer's handler. Constant while a timer is set.
   var queue: UnsafePointer<WaitPlaces>?
 
-  init(thread: UnsafeMutablePointer<ThreadRecord>, tag: UInt) {
+  init(thread: UnsafeMutablePointer<ThreadRecord>, purpose: UInt) {
     self.thread = thread
-    self.tag = tag
+    self.purpose = purpose
   }
 }

@@ -13,6 +13,8 @@ enum BlockingScenarios {
     ]
   }
 
+  private typealias Run = SchedulerScenarios.Run
+
   private static func set(_ cpus: Int...) -> CPUSet {
     var set = CPUSet()
     for cpu in cpus { set.insert(CPU(index: cpu)) }
@@ -33,16 +35,17 @@ enum BlockingScenarios {
   }
 
   /// A section in which only one thread may be.
-  private static func visit(_ run: ThreadRun, _ count: inout Int) {
+  private static func visit(_ run: Run, _ count: inout Int) {
     let before = count
-    yieldPoint()
+    run.machine.yieldPoint()
     count = before + 1
     run.check(count == before + 1, "two threads are inside")
   }
 
   /// Three threads visit, on CPUs that change.
   static let mutex = Scenario("Blocking/mutex") { machine in
-    let run = ThreadRun(machine, cpuCount: 2, threads: 3)
+    let run = Run(machine, cpuCount: 2, threads: 3)
+    machine.keep(run)
     let shared = Shared()
     run.start {
       for index in 0..<3 {
@@ -54,15 +57,16 @@ enum BlockingScenarios {
       }
     }
     machine.atEnd {
-      machine.check(shared.mutex.word.load(ordering: .relaxed) == 0, "the mutex is not free")
+      machine.check(shared.mutex.core.word.load(ordering: .relaxed) == 0, "the mutex is not free")
     }
-    run.expect(3, of: { shared.mutex.withLock { $0 } })
+    expect(run, 3, of: { shared.mutex.count })
   }
 
   /// One thread comes back again and again, the owner gives way with the mutex in its hands, and the
   /// others get it all the same.
   static let mutexHandOver = Scenario("Blocking/mutex-hand-over") { machine in
-    let run = ThreadRun(machine, cpuCount: 2, threads: 3)
+    let run = Run(machine, cpuCount: 2, threads: 3)
+    machine.keep(run)
     let shared = Shared()
     run.start {
       for index in 0..<3 {
@@ -79,12 +83,13 @@ enum BlockingScenarios {
         }.detach()
       }
     }
-    run.expect(5, of: { shared.mutex.withLock { $0 } })
+    expect(run, 5, of: { shared.mutex.count })
   }
 
   /// A thread gives up at any time, or not.
   static let mutexTimeout = Scenario("Blocking/mutex-timeout") { machine in
-    let run = ThreadRun(machine, cpuCount: 2, threads: 3)
+    let run = Run(machine, cpuCount: 2, threads: 3)
+    machine.keep(run)
     let shared = Shared()
     run.start {
       for index in 0..<3 {
@@ -107,15 +112,15 @@ enum BlockingScenarios {
       }
     }
     machine.atEnd {
-      machine.check(shared.mutex.word.load(ordering: .relaxed) & ~1 == 0, "the mutex is not free")
+      machine.check(shared.mutex.core.word.load(ordering: .relaxed) & ~1 == 0, "the mutex is not free")
     }
-    run.expect(
-      3, of: { shared.mutex.withLock { $0 } + shared.results.load(ordering: .relaxed) })
+    expect(run, 3, of: { shared.mutex.count + shared.results.load(ordering: .relaxed) })
   }
 
   /// Two readers and two writers: readers together, writers alone.
   static let readersAndWriters = Scenario("Blocking/readers-and-writers") { machine in
-    let run = ThreadRun(machine, cpuCount: 2, threads: 4)
+    let run = Run(machine, cpuCount: 2, threads: 4)
+    machine.keep(run)
     let shared = Shared()
     run.start {
       for index in 0..<4 {
@@ -142,12 +147,13 @@ enum BlockingScenarios {
     machine.atEnd {
       machine.check(shared.lock.core.word.load(ordering: .relaxed) == 0, "the lock is not free")
     }
-    run.expect(2, of: { shared.lock.withReadLock { $0 } })
+    expect(run, 2, of: { shared.lock.count })
   }
 
   /// A writer before which others queue gives up, and readers come through at once.
   static let writerTimeout = Scenario("Blocking/writer-timeout") { machine in
-    let run = ThreadRun(machine, cpuCount: 2, threads: 3)
+    let run = Run(machine, cpuCount: 2, threads: 3)
+    machine.keep(run)
     let shared = Shared()
     run.start {
       // Reads until the other reader is in: without a writer that waits nothing keeps it out.
@@ -171,13 +177,13 @@ enum BlockingScenarios {
         run.finish()
       }.detach()
     }
-    run.expect(
-      1, of: { shared.lock.withReadLock { $0 } + shared.more.load(ordering: .relaxed) })
+    expect(run, 1, of: { shared.lock.count + shared.more.load(ordering: .relaxed) })
   }
 
   /// One thread waits for what another changes.
   static let condition = Scenario("Blocking/condition") { machine in
-    let run = ThreadRun(machine, cpuCount: 2, threads: 3)
+    let run = Run(machine, cpuCount: 2, threads: 3)
+    machine.keep(run)
     let shared = Shared()
     run.start {
       for _ in 0..<2 {
@@ -198,12 +204,13 @@ enum BlockingScenarios {
         run.finish()
       }.detach()
     }
-    run.expect(2, of: { shared.results.load(ordering: .relaxed) })
+    expect(run, 2, of: { shared.results.load(ordering: .relaxed) })
   }
 
   /// All threads wait for one change and go on at once.
   static let herd = Scenario("Blocking/thundering-herd") { machine in
-    let run = ThreadRun(machine, cpuCount: 3, threads: 5)
+    let run = Run(machine, cpuCount: 3, threads: 5)
+    machine.keep(run)
     let shared = Shared()
     run.start {
       for index in 0..<4 {
@@ -222,12 +229,13 @@ enum BlockingScenarios {
         run.finish()
       }.detach()
     }
-    run.expect(5, of: { shared.mutex.withLock { $0 } })
+    expect(run, 5, of: { shared.mutex.count })
   }
 
   /// Two send two numbers each, two receive: each number once, those of one sender in their order.
   static let producersAndConsumers = Scenario("Blocking/producers-and-consumers") { machine in
-    let run = ThreadRun(machine, cpuCount: 2, threads: 4)
+    let run = Run(machine, cpuCount: 2, threads: 4)
+    machine.keep(run)
     let channel = Channel<Int>(capacity: 1)
     let received = Log()
     run.start {
@@ -260,7 +268,8 @@ enum BlockingScenarios {
 
   /// A channel is closed while one sends and another receives: what was sent is received.
   static let closing = Scenario("Blocking/channel-closing") { machine in
-    let run = ThreadRun(machine, cpuCount: 2, threads: 3)
+    let run = Run(machine, cpuCount: 2, threads: 3)
+    machine.keep(run)
     let channel = Channel<Int>(capacity: 1)
     let shared = Shared()
     run.start {
@@ -293,7 +302,8 @@ enum BlockingScenarios {
 
   /// Three threads meet twice; one of them is told that it was the last, each time.
   static let barrier = Scenario("Blocking/barrier") { machine in
-    let run = ThreadRun(machine, cpuCount: 2, threads: 3)
+    let run = Run(machine, cpuCount: 2, threads: 3)
+    machine.keep(run)
     let meeting = Meeting()
     let shared = Shared()
     run.start {
@@ -309,7 +319,7 @@ enum BlockingScenarios {
         }.detach()
       }
     }
-    run.expect(2, of: { shared.more.load(ordering: .relaxed) })
+    expect(run, 2, of: { shared.more.load(ordering: .relaxed) })
   }
 
   private final class Meeting: Sendable {
@@ -319,7 +329,8 @@ enum BlockingScenarios {
   /// Three threads do what is done once; the first one fails.
   static let once = Scenario("Blocking/once") { machine in
     enum Failure: Error { case first }
-    let run = ThreadRun(machine, cpuCount: 2, threads: 3)
+    let run = Run(machine, cpuCount: 2, threads: 3)
+    machine.keep(run)
     let shared = Shared()
     run.start {
       for _ in 0..<3 {
@@ -336,12 +347,13 @@ enum BlockingScenarios {
         }.detach()
       }
     }
-    run.expect(1, of: { shared.results.load(ordering: .relaxed) })
+    expect(run, 1, of: { shared.results.load(ordering: .relaxed) })
   }
 
   /// Three philosophers eat with two forks each, of which they take the lower one first.
   static let philosophers = Scenario("Blocking/philosophers") { machine in
-    let run = ThreadRun(machine, cpuCount: 2, threads: 3)
+    let run = Run(machine, cpuCount: 2, threads: 3)
+    machine.keep(run)
     let table = Table()
     run.start {
       for seat in 0..<3 {
@@ -359,8 +371,7 @@ enum BlockingScenarios {
         }.detach()
       }
     }
-    run.expect(
-      6, of: { table.forks.0.withLock { $0 } + table.forks.1.withLock { $0 } + table.forks.2.withLock { $0 } })
+    expect(run, 6, of: { table.forks.zero.count + table.forks.one.count + table.forks.two.count })
   }
 
   private final class Table: Sendable {
@@ -383,7 +394,8 @@ enum BlockingScenarios {
 
   /// A thread waits for a permit for a while, and others give two and take one.
   static let semaphoreTimeout = Scenario("Blocking/semaphore-timeout") { machine in
-    let run = ThreadRun(machine, cpuCount: 2, threads: 3)
+    let run = Run(machine, cpuCount: 2, threads: 3)
+    machine.keep(run)
     let shared = Shared()
     run.start {
       run.spawn {
@@ -403,12 +415,27 @@ enum BlockingScenarios {
         run.finish()
       }.detach()
     }
-    run.expect(
-      2,
+    expect(
+      run, 2,
       of: {
         var rest = 0
         while shared.semaphore.tryWait() { rest += 1 }
         return rest + shared.results.load(ordering: .relaxed)
       })
   }
+
+  private static func expect(_ run: Run, _ expected: Int, of value: @escaping () -> Int) {
+    run.machine.atEnd {
+      run.machine.check(value() == expected, "\(value()) instead of \(expected)")
+    }
+  }
+}
+
+// For the end of a run, when there are no threads.
+extension Mutex where State == Int {
+  fileprivate var count: Int { state.address.pointee }
+}
+
+extension RWLock where State == Int {
+  fileprivate var count: Int { state.address.pointee }
 }

@@ -55,12 +55,12 @@ public enum Processor {
   public static var lockingStorage: UnsafeMutableRawPointer { apus_locking_storage() }
 
   /// What the scheduler knows the running thread by; `nil` before there is a scheduler.
-  public static var currentThread: UnsafeMutableRawPointer? {
+  public static var thread: UnsafeMutableRawPointer? {
     apus_simulated_processor().pointee.thread
   }
 
   /// Says which thread runs on this CPU from now on.
-  public static func setCurrentThread(_ thread: UnsafeMutableRawPointer) {
+  public static func setThread(_ thread: UnsafeMutableRawPointer?) {
     apus_simulated_processor().pointee.thread = thread
   }
 

@@ -45,11 +45,11 @@ public enum Processor {
   /// What the scheduler knows the running thread by; `nil` before there is a scheduler. One load, the same
   /// for a thread wherever it runs. Any context.
   @inline(__always)
-  public static var currentThread: UnsafeMutableRawPointer? { apus_gs_thread() }
+  public static var thread: UnsafeMutableRawPointer? { apus_gs_thread() }
 
   /// Says which thread runs on this CPU from now on. By the scheduler, with interrupts off.
   @inline(__always)
-  public static func setCurrentThread(_ thread: UnsafeMutableRawPointer) {
+  public static func setThread(_ thread: UnsafeMutableRawPointer?) {
     apus_gs_set_thread(thread)
   }
 

@@ -46,7 +46,7 @@ public struct Barrier: ~Copyable, Sendable {
       return isLast && first != nil
     })
     if isLast { return true }
-    if queue.wait(until: deadline, unless: { $0.round != round }) { return false }
+    if queue.waitInTurn(until: deadline, unless: { $0.round != round }) { return false }
     // The deadline may have passed just before the round was over.
     return queue.withState { progress in
       if progress.round != round { return false }

@@ -50,7 +50,7 @@ public final class Channel<Element: Sendable>: Sendable {
         case .isClosed: return .isClosed
         case .mustWait: break
         }
-        let wasWoken = queue.wait(
+        let wasWoken = queue.waitInTurn(
           until: deadline, as: WaitingParty(slot, isSender: true).tag,
           unless: { $0.isClosed || !$0.isFull })
         // A receiver has taken it, or the channel was closed, or there was room before this thread queued.
@@ -78,7 +78,7 @@ public final class Channel<Element: Sendable>: Sendable {
         case .isClosed: return .isClosed
         case .mustWait: break
         }
-        let wasWoken = queue.wait(
+        let wasWoken = queue.waitInTurn(
           until: deadline, as: WaitingParty(slot, isSender: false).tag,
           unless: { $0.isClosed || !$0.isEmpty })
         if slot.pointee != nil { return nil }
@@ -148,7 +148,7 @@ private struct WaitingParty<Element> {
     tag = UInt(bitPattern: slot) << 1 | (isSender ? 1 : 0)
   }
 
-  init<State>(_ waiter: WaitQueue<State>.Waiter) { tag = waiter.tag }
+  init(_ waiter: Waiter) { tag = waiter.purpose }
 
   var sender: UnsafeMutablePointer<Element?>? { tag & 1 == 1 ? slot : nil }
   var receiver: UnsafeMutablePointer<Element?>? { tag & 1 == 0 ? slot : nil }

@@ -28,7 +28,7 @@ public struct Condition: ~Copyable, Sendable {
     let core = guarded.core
     let owner = guarded.owner
     // The mutex is given back when the place in the queue is sure: a signal after that finds it.
-    let wasWoken = queue.wait(
+    let wasWoken = queue.waitInTurn(
       until: deadline, unless: { _ in false }, whenQueued: { core.pointee.release(owner) })
     _ = core.pointee.acquire()
     return wasWoken

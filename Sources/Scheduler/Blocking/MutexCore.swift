@@ -90,7 +90,7 @@ struct MutexCore: ~Copyable, Sendable {
     while true {
       if spin(own) { return true }
       var isOwner = false
-      let wasWoken = queue.wait(
+      let wasWoken = queue.waitInTurn(
         until: deadline, as: patience,
         unless: { _ in
           isOwner = takeOrMarkQueued(own)
@@ -176,7 +176,7 @@ struct MutexCore: ~Copyable, Sendable {
       // Plain stores: with `queued` set nobody else changes the word but to set it, with this lock held.
       let rest = first.isLast ? 0 : Self.queued
       let next =
-        first.tag == Self.impatient ? UInt64(UInt(bitPattern: first.thread.record)) | rest : rest
+        first.purpose == Self.impatient ? UInt64(UInt(bitPattern: first.record)) | rest : rest
       word.store(next, ordering: .releasing)
       return true
     })

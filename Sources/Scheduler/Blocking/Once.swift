@@ -39,7 +39,7 @@ public struct Once: ~Copyable, Sendable {
       if found.exchanged { break }
       if found.original == Self.isDone { return }
       // `end` changes the progress before it looks for threads in the queue.
-      queue.wait(unless: { _ in progress.load(ordering: .acquiring) != Self.isRunning })
+      queue.waitInTurn(unless: { _ in progress.load(ordering: .acquiring) != Self.isRunning })
     }
     do throws(Failure) {
       try body()

@@ -82,7 +82,7 @@ struct RWLockCore: ~Copyable, Sendable {
       SpinWait.turn()
     }
     // Whoever hands the lock over does so before it wakes, which orders what the last writer wrote.
-    let hasLock = queue.wait(
+    let hasLock = queue.waitInTurn(
       until: deadline, as: purpose,
       unless: { _ in
         while true {
@@ -125,12 +125,12 @@ struct RWLockCore: ~Copyable, Sendable {
     var admitted: UInt64 = 0
     queue.wake(while: { _, first in
       if admitted == Self.writer { return false }
-      guard let first, first.tag == Self.toRead || admitted == 0 else {
+      guard let first, first.purpose == Self.toRead || admitted == 0 else {
         // Plain stores: with `queued` set and nobody inside, nobody else changes the word.
         word.store(admitted | (first == nil ? 0 : Self.queued), ordering: .releasing)
         return false
       }
-      if first.tag == Self.toRead {
+      if first.purpose == Self.toRead {
         admitted &+= Self.reader
       } else {
         admitted = Self.writer
@@ -145,7 +145,7 @@ struct RWLockCore: ~Copyable, Sendable {
   @inline(never)
   private borrowing func admitReaders() {
     queue.wake(while: { _, first in
-      if let first, first.tag == Self.toWrite { return false }
+      if let first, first.purpose == Self.toWrite { return false }
       var seen = word.load(ordering: .relaxed)
       while true {
         // Without a reader inside, whoever left last is on its way to hand the lock over.

@@ -22,11 +22,11 @@ public struct Semaphore: ~Copyable, Sendable {
     Switch.checkMaySwitch()
     // Acquire pairs with the release in `signal`: what was done before the permit was given is seen.
     if balance.wrappingSubtract(1, ordering: .acquiring).oldValue > 0 { return }
-    _ = waitInTurn(until: .max)
+    waitInTurn(until: .max)
   }
 
-  /// The same, until `deadline` at the latest, in nanoseconds of `MonotonicClock`; returns false if that
-  /// passed first.
+  /// `wait`, no longer than until `deadline` (nanoseconds of `MonotonicClock`); returns whether it took a
+  /// permit. Not in interrupts.
   @inline(__always)
   public borrowing func wait(until deadline: UInt64) -> Bool {
     Switch.checkMaySwitch()
@@ -55,10 +55,11 @@ public struct Semaphore: ~Copyable, Sendable {
   }
 
   @inline(never)
+  @discardableResult
   private borrowing func waitInTurn(until deadline: UInt64) -> Bool {
-    if queue.wait(until: deadline, unless: Self.takePermit) { return true }
-    // A permit that was given to a thread that waits is on its way: without a thread to count for, this
-    // one has to take it.
+    if takeInTurn(until: deadline) { return true }
+    // The thread is not among those that wait any more, so it must not count as one. Whoever gave a
+    // permit since has counted it, and hands that permit over.
     var seen = balance.load(ordering: .relaxed)
     while seen < 0 {
       let result = balance.compareExchange(expected: seen, desired: seen + 1, ordering: .relaxed)
@@ -66,15 +67,16 @@ public struct Semaphore: ~Copyable, Sendable {
       seen = result.original
       Processor.pause()
     }
-    queue.wait(unless: Self.takePermit)
-    return true
+    return takeInTurn(until: .max)
   }
 
-  @inline(__always)
-  private static func takePermit(_ permits: inout Int) -> Bool {
-    if permits == 0 { return false }
-    permits &-= 1
-    return true
+  /// Takes a permit that is handed over.
+  private borrowing func takeInTurn(until deadline: UInt64) -> Bool {
+    queue.waitInTurn(until: deadline, unless: { permits in
+      if permits == 0 { return false }
+      permits &-= 1
+      return true
+    })
   }
 
   @inline(never)
