@@ -32,6 +32,7 @@ enum BlockingScenarios {
     let more = Atomic<Int>(0)
     let once = Once()
     let semaphore = Semaphore(0)
+    let begun = Semaphore(0)
   }
 
   /// A section in which only one thread may be.
@@ -72,12 +73,12 @@ enum BlockingScenarios {
       for index in 0..<3 {
         run.spawn {
           for _ in 0..<(index == 0 ? 3 : 1) {
-            let guarded = shared.mutex.lock()
-            let before = guarded.state
-            Thread.yield()
-            run.check(guarded.state == before, "two threads are inside")
-            guarded.state = before + 1
-            guarded.unlock()
+            shared.mutex.withGuard { guarded in
+              let before = guarded.state
+              Thread.yield()
+              run.check(guarded.state == before, "two threads are inside")
+              guarded.state = before + 1
+            }
           }
           run.finish()
         }.detach()
@@ -102,17 +103,18 @@ enum BlockingScenarios {
               shared.results.wrappingAdd(1, ordering: .relaxed)
             }
           } else {
-            let guarded = shared.mutex.lock()
-            Thread.yield()
-            guarded.state += 1
-            guarded.unlock()
+            shared.mutex.withGuard { guarded in
+              Thread.yield()
+              guarded.state += 1
+            }
           }
           run.finish()
         }.detach()
       }
     }
     machine.atEnd {
-      machine.check(shared.mutex.core.word.load(ordering: .relaxed) & ~1 == 0, "the mutex is not free")
+      machine.check(
+        shared.mutex.core.word.load(ordering: .relaxed) & ~1 == 0, "the mutex is not free")
     }
     expect(run, 3, of: { shared.mutex.count + shared.results.load(ordering: .relaxed) })
   }
@@ -156,24 +158,25 @@ enum BlockingScenarios {
     machine.keep(run)
     let shared = Shared()
     run.start {
-      // Reads until the other reader is in: without a writer that waits nothing keeps it out.
+      // Reads until the other reader is in: only a writer that waits may keep it out.
       run.spawn {
         shared.lock.withReadLock { _ in
-          shared.results.store(1, ordering: .releasing)
-          while shared.results.load(ordering: .acquiring) < 3 { Thread.sleep(nanoseconds: 200) }
+          shared.begun.signal()
+          shared.begun.signal()
+          shared.semaphore.wait()
         }
         run.finish()
       }.detach()
       run.spawn {
-        while shared.results.load(ordering: .acquiring) == 0 { Thread.sleep(nanoseconds: 200) }
-        let deadline = MonotonicClock.nanoseconds + 2_000
+        shared.begun.wait()
+        let deadline = MonotonicClock.nanoseconds + 300
         let wrote: Void? = shared.lock.withWriteLock(until: deadline) { $0 += 1 }
         if wrote == nil { shared.more.store(1, ordering: .relaxed) }
         run.finish()
       }.detach()
       run.spawn {
-        while shared.results.load(ordering: .acquiring) == 0 { Thread.sleep(nanoseconds: 200) }
-        shared.lock.withReadLock { _ in shared.results.store(3, ordering: .releasing) }
+        shared.begun.wait()
+        shared.lock.withReadLock { _ in shared.semaphore.signal() }
         run.finish()
       }.detach()
     }
@@ -188,10 +191,10 @@ enum BlockingScenarios {
     run.start {
       for _ in 0..<2 {
         run.spawn {
-          let guarded = shared.mutex.lock()
-          while guarded.state == 0 { shared.changed.wait(guarded) }
-          guarded.state -= 1
-          guarded.unlock()
+          shared.mutex.withGuard { guarded in
+            while guarded.state == 0 { shared.changed.wait(guarded) }
+            guarded.state -= 1
+          }
           shared.results.wrappingAdd(1, ordering: .relaxed)
           run.finish()
         }.detach()
@@ -216,10 +219,10 @@ enum BlockingScenarios {
       for index in 0..<4 {
         run.spawn {
           if index == 2 { try? Thread.current.setAffinity(set(0, 2)) }
-          let guarded = shared.mutex.lock()
-          while guarded.state == 0 { shared.changed.wait(guarded) }
-          guarded.state += 1
-          guarded.unlock()
+          shared.mutex.withGuard { guarded in
+            while guarded.state == 0 { shared.changed.wait(guarded) }
+            guarded.state += 1
+          }
           run.finish()
         }.detach()
       }

@@ -2,7 +2,7 @@ import Machine
 
 /// Where a number of threads wait for each other, again and again.
 public struct Barrier: ~Copyable, Sendable {
-  private struct Progress {
+  struct Progress {
     /// Threads that have come in this round.
     var arrived = 0
     /// Rounds that are over.

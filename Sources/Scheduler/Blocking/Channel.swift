@@ -157,7 +157,7 @@ private struct WaitingParty<Element> {
 }
 
 /// Elements in the order in which they came, up to a number.
-private struct ElementRing<Element> {
+struct ElementRing<Element> {
   private let elements: UnsafeMutablePointer<Element>
   private let capacity: Int
   private var first = 0

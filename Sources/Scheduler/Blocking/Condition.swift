@@ -2,8 +2,10 @@ import Machine
 
 /// Where threads wait until the state that a mutex guards has changed.
 ///
-///     let guarded = orders.lock()
-///     while guarded.state.isEmpty { changed.wait(guarded) }
+///     orders.withGuard { guarded in
+///       while guarded.state.isEmpty { changed.wait(guarded) }
+///       return guarded.state.removeFirst()
+///     }
 ///
 /// A thread that waits may be woken although nothing has changed that it cares for: it looks again.
 /// In POSIX terms `pthread_cond_t`.

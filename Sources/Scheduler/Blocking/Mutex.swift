@@ -55,7 +55,22 @@ public struct Mutex<State: ~Copyable>: ~Copyable {
     return try body(&address.pointee)
   }
 
-  /// Takes the mutex for as long as the result lives.
+  /// `withLock` for a body that waits for a `Condition` inside, and reaches the state by what it is given.
+  ///
+  ///     orders.withGuard { guarded in
+  ///       while guarded.state.isEmpty { changed.wait(guarded) }
+  ///       return guarded.state.removeFirst()
+  ///     }
+  @inline(__always)
+  public borrowing func withGuard<Result: ~Copyable, Failure: Error>(
+    _ body: (borrowing MutexGuard<State>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let guarded = lock()
+    return try body(guarded)
+  }
+
+  /// Takes the mutex for as long as the result lives. For a mutex that is a global or local constant: one
+  /// that is a part of an object has `withGuard`.
   @inline(__always)
   @_lifetime(borrow self)
   public borrowing func lock() -> MutexGuard<State> {
@@ -87,7 +102,7 @@ extension Mutex where State: ~Copyable {
 
 /// A mutex that the thread has, until the guard is given up or goes out of scope.
 ///
-/// For sections that no closure can span, and for `Condition`. It cannot be copied, outlive its mutex, or
+/// For `Condition`, and for sections that no closure can span. It cannot be copied, outlive its mutex, or
 /// be sent to another thread.
 public struct MutexGuard<State: ~Copyable>: ~Copyable, ~Escapable {
   @usableFromInline let core: UnsafePointer<MutexCore>

@@ -72,11 +72,13 @@ public struct Semaphore: ~Copyable, Sendable {
 
   /// Takes a permit that is handed over.
   private borrowing func takeInTurn(until deadline: UInt64) -> Bool {
-    queue.waitInTurn(until: deadline, unless: { permits in
-      if permits == 0 { return false }
-      permits &-= 1
-      return true
-    })
+    queue.waitInTurn(
+      until: deadline,
+      unless: { permits in
+        if permits == 0 { return false }
+        permits &-= 1
+        return true
+      })
   }
 
   @inline(never)
