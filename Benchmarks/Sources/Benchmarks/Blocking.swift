@@ -10,23 +10,27 @@ enum Blocking {
 
   static var all: [Benchmark] {
     [
-      benchmark("mutex-pair") { mutex.withLock { _ in benchmark_barrier() } },
-      benchmark("semaphore-pair") {
-        semaphore.wait()
-        semaphore.signal()
+      Benchmark("mutex-pair", rounds: 10_000, prepare: Threads.prepare) { run in
+        inThread { run { mutex.withLock { _ in benchmark_barrier() } } }
       },
-      benchmark("rwlock-read-pair") { rwLock.withReadLock { _ in benchmark_barrier() } },
-      benchmark("rwlock-write-pair") { rwLock.withWriteLock { _ in benchmark_barrier() } },
+      Benchmark("semaphore-pair", rounds: 10_000, prepare: Threads.prepare) { run in
+        inThread {
+          run {
+            semaphore.wait()
+            semaphore.signal()
+          }
+        }
+      },
+      Benchmark("rwlock-read-pair", rounds: 10_000, prepare: Threads.prepare) { run in
+        inThread { run { rwLock.withReadLock { _ in benchmark_barrier() } } }
+      },
+      Benchmark("rwlock-write-pair", rounds: 10_000, prepare: Threads.prepare) { run in
+        inThread { run { rwLock.withWriteLock { _ in benchmark_barrier() } } }
+      },
     ]
   }
 
-  /// An operation, repeated by one thread.
-  @inline(__always)
-  private static func benchmark(
-    _ name: String, _ operation: @escaping @Sendable () -> Void
-  ) -> Benchmark {
-    Benchmark(name, rounds: 10_000, prepare: Threads.prepare) { run in
-      Threads.finish([Threads.spawn { run(operation) }])
-    }
+  private static func inThread(_ body: @escaping @Sendable () -> Void) {
+    Threads.finish([Threads.spawn(body)])
   }
 }
