@@ -1,4 +1,3 @@
-import Machine
 import Scheduler
 
 /// Threads on one CPU.
@@ -12,23 +11,11 @@ enum Threads {
       Benchmark("thread-create-join", rounds: 1_000, prepare: prepare) { run in
         finish([spawn { run { spawn {}.join() } }])
       },
-      Benchmark("semaphore-pair", rounds: 10_000, prepare: prepare) { run in
-        finish([
-          spawn {
-            run {
-              semaphore.wait()
-              semaphore.signal()
-            }
-          }
-        ])
-      },
     ]
   }
 
-  private static let semaphore = Semaphore(1)
-
   /// Makes the stacks that the scheduler keeps.
-  private static func prepare() {
+  static func prepare() {
     finish([spawn { spawn {}.join() }, spawn {}])
   }
 
