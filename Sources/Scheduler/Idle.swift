@@ -84,6 +84,7 @@ extension Scheduler {
         return Placement.put(thread)
       }
       own.pointee.afterwards = .passOn
+      Preemption.willRun(thread, own)
       Switch.resume(thread, leaving: own.pointee.idle, own, proof)
     }
   }
