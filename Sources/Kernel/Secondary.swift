@@ -25,6 +25,6 @@ public func secondaryBoot(_ index: UInt64) {
   // The boot CPU waits for this.
   Processor.send(.wake, to: 0)
   Processor.enableInterrupts()
-  CPUWork.serve()
+  Idle.run()
 }
 #endif

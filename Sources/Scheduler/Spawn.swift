@@ -1,3 +1,4 @@
+import CMachine
 import Machine
 import PerCPU
 
@@ -23,17 +24,39 @@ extension Thread {
       to: ThreadRecord(
         priority: Int(priority.rawValue), affinity: cpus.rawValue, cpu: CPU.current.index,
         memory: memory, body: body))
-    record.pointee.stack = SuspendedStack(
-      top: UnsafeMutableRawPointer(record), start, argument: record)
+    let thread = Thread(record)
+    thread.start()
+    return thread
+  }
+
+  /// Starts a thread on memory that is never given back: the one that runs `main`.
+  public static func start(
+    on memory: UnsafeMutableRawBufferPointer, _ body: @escaping @Sendable () -> Void
+  ) {
+    guard let start = memory.baseAddress else { fatalError("a thread without a stack") }
+    let memory = ThreadMemory(start: start, byteCount: memory.count)
+    let record = memory.recordAddress.bindMemory(to: ThreadRecord.self, capacity: 1)
+    record.initialize(
+      to: ThreadRecord(
+        priority: Int(Priority.normal.rawValue), affinity: ~0, cpu: CPU.current.index,
+        memory: memory, body: body))
+    Thread(record).start()
+  }
+
+  /// Puts a new thread where it may run.
+  private func start() {
+    record.pointee.header.stack = SuspendedStack(
+      top: UnsafeMutableRawPointer(record), Self.begin, argument: record)
     Processor.withInterruptsDisabled { Placement.put(record) }
-    return Thread(record)
   }
 
   /// The first function of each thread.
-  private static let start: @convention(c) (UnsafeMutableRawPointer) -> Void = { argument in
+  private static let begin: @convention(c) (UnsafeMutableRawPointer) -> Void = { argument in
     InterruptsDisabled.assumed { proof in Switch.finish(proof) }
     Processor.enableInterrupts()
-    argument.assumingMemoryBound(to: ThreadRecord.self).pointee.body.take()?()
+    let record = argument.assumingMemoryBound(to: ThreadRecord.self)
+    record.pointee.body.take()?()
+    if record.pointee.header.line != nil { apus_end_output() }
     Thread.exit()
   }
 }

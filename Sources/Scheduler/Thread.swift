@@ -33,9 +33,9 @@ extension Thread {
 /// All that the scheduler knows of a thread.
 @usableFromInline
 struct ThreadRecord: ~Copyable {
-  /// Where its stack was left. Of whoever holds the lock of the run queue in which it is; while it runs,
-  /// of its CPU.
-  var stack = SuspendedStack()
+  /// Where its stack was left, and more that is its own. Of whoever holds the lock of the run queue in
+  /// which it is; while it runs, of its CPU.
+  var header = ThreadHeader()
 
   // Guarded by the lock of the run queue in which the thread is.
   var next: UnsafeMutablePointer<ThreadRecord>?
