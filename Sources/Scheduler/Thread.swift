@@ -51,6 +51,9 @@ struct ThreadRecord: ~Copyable {
   /// See `Ending`.
   let ending = Atomic<UInt64>(Ending.runs)
 
+  /// The thread's own, while it runs. See `ThreadLocal`.
+  var locals = ThreadLocals()
+
   // Constant.
   let priority: Int
   /// What it runs; taken when it starts.
