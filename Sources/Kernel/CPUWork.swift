@@ -15,6 +15,7 @@ public enum CPUWork {
   /// The calling thread does the part of the CPU on which it is, if that is in the set, and stays there
   /// meanwhile; for each other one there is a thread. Not in interrupts.
   public static func run(on cpus: CPUSet, _ body: @Sendable (CPU) -> Void) {
+    precondition(Processor.interruptsAreEnabled, "work is handed out with interrupts off")
     let caller = Thread.current
     let before = caller.affinity
     let own = Processor.withPreemptionDisabled {

@@ -97,6 +97,7 @@ struct Processors {
     StopState.initialize(in: storage, count: count)
     storage += StopState.byteCount(for: count)
     FrameAllocator.shared.enableCaches(in: storage, count: count)
+    FrameAllocator.shared.enableReserves()
     storage += FrameAllocator.cacheByteCount(for: count)
     // A global that cannot be moved has one address.
     withUnsafePointer(to: FrameAllocator.shared) {
@@ -108,6 +109,13 @@ struct Processors {
     }
     ProcessorBlocks.store(block, for: CPU(index: 0))
     Processor.configure(block)
+    withUnsafePointer(to: FrameAllocator.shared) {
+      AddressSpace.shared.initialize(
+        root: AddressTranslation.root, from: AddressSpace.lowestAddress,
+        to: AddressSpace.addressLimit, on: $0)
+    }
+    FrameAllocator.shared.fillReserve()
+    AddressSpace.shared.activate()
     Processor.enableInterrupts()
   }
 
@@ -178,15 +186,19 @@ struct Processors {
 
   /// The descriptor tables of a CPU, in zeroed memory, with the stacks that they name.
   private static func makeBlock(at memory: UnsafeMutableRawPointer, index: Int) -> ProcessorBlock? {
-    guard
-      let doubleFault = try? KernelAddressSpace.shared.makeStack(
-        byteCount: trapStackSize, gap: trapStackGap),
-      let nmi = try? KernelAddressSpace.shared.makeStack(
-        byteCount: trapStackSize, gap: trapStackGap)
-    else { return nil }
-    return ProcessorBlock(
-      at: UInt(bitPattern: memory), index: index, doubleFaultStackTop: doubleFault.top,
-      nmiStackTop: nmi.top)
+    do throws(FrameAllocatorError) {
+      let stacks = ProcessorBlock.TrapStacks(
+        report: try makeTrapStack(trapStackSize), nonMaskable: try makeTrapStack(trapStackSize),
+        pageFault: try makeTrapStack(UInt64(APUS_PAGE_FAULT_STACK_SIZE)),
+        interrupt: try makeTrapStack(UInt64(APUS_INTERRUPT_STACK_SIZE)))
+      return ProcessorBlock(at: UInt(bitPattern: memory), index: index, stacks)
+    } catch {
+      return nil
+    }
+  }
+
+  private static func makeTrapStack(_ byteCount: UInt64) throws(FrameAllocatorError) -> UInt {
+    try KernelAddressSpace.shared.makeStack(byteCount: byteCount, gap: trapStackGap).top
   }
 
   /// Zeroed memory that is never freed.

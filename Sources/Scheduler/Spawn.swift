@@ -3,7 +3,7 @@ import Machine
 import PerCPU
 
 extension Thread {
-  /// Bytes of a stack where nothing else is asked for; the record is in them.
+  /// Bytes of a stack where nothing else is asked for.
   public static var defaultStackSize: Int { 64 << 10 }
   /// The smallest stack that can be asked for, in bytes.
   public static var minimumStackSize: Int { 4 << 10 }
@@ -19,34 +19,39 @@ extension Thread {
     if stackSize < minimumStackSize { throw ThreadError.stackTooSmall }
     Ending.reap()
     let memory = ThreadMemory.allocate(byteCount: (stackSize + 63) & ~63)
-    let record = memory.recordAddress.bindMemory(to: ThreadRecord.self, capacity: 1)
-    record.initialize(
-      to: ThreadRecord(
-        priority: Int(priority.rawValue), affinity: cpus.rawValue, cpu: CPU.current.index,
-        memory: memory, body: body))
-    let thread = Thread(record)
+    let thread = Thread(priority: priority, affinity: cpus.rawValue, memory: memory, body: body)
     thread.start()
     return thread
   }
 
-  /// Starts a thread on memory that is never given back: the one that runs `main`.
+  /// Starts a thread on a stack that is never given back, on this CPU: the one that runs `main`.
   public static func start(
     on memory: UnsafeMutableRawBufferPointer, _ body: @escaping @Sendable () -> Void
   ) {
     guard let start = memory.baseAddress else { fatalError("a thread without a stack") }
     let memory = ThreadMemory(start: start, byteCount: memory.count)
-    let record = memory.recordAddress.bindMemory(to: ThreadRecord.self, capacity: 1)
+    let own = CPUSet(.current)
+    let thread = Thread(priority: .normal, affinity: own.rawValue, memory: memory) {
+      Thread.current.restoreAffinity(CPUSet(bits: ~0))
+      body()
+    }
+    thread.start()
+  }
+
+  private init(
+    priority: Priority, affinity: UInt64, memory: ThreadMemory,
+    body: @escaping @Sendable () -> Void
+  ) {
+    record = .allocate(capacity: 1)
     record.initialize(
       to: ThreadRecord(
-        priority: Int(Priority.normal.rawValue), affinity: ~0, cpu: CPU.current.index,
+        priority: Int(priority.rawValue), affinity: affinity, cpu: CPU.current.index,
         memory: memory, body: body))
-    Thread(record).start()
+    record.pointee.header.stack = SuspendedStack(top: memory.top, Self.begin, argument: record)
   }
 
   /// Puts a new thread where it may run.
   private func start() {
-    record.pointee.header.stack = SuspendedStack(
-      top: UnsafeMutableRawPointer(record), Self.begin, argument: record)
     Processor.withInterruptsDisabled { Placement.put(record) }
   }
 

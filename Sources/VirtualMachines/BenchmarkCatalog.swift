@@ -25,8 +25,9 @@ public struct Benchmark: Equatable, Sendable {
   public let target: Double?
   /// The figure of Unikraft 0.17 without assertions in the same QEMU, where it was measured.
   public let peer: Double?
-  /// The figure of Linux 6.1 as the guest of the same QEMU, for what an application calls: where
-  /// that is a system call, its cost is in it.
+  /// The figure of Debian's Linux 6.1 as the guest of the same QEMU, for what an application calls: where
+  /// that is a system call, its cost is in it. `Benchmarks/Linux` has the operation for each figure here,
+  /// and `apus bench --linux` measures it again.
   public let linux: Double?
 
   init(
