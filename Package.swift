@@ -53,7 +53,8 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "Kernel", "Parallel", "Scheduler", "Interrupts", "Heap", "PhysicalMemory", "Console", "FileSystem",
+        "Kernel", "Parallel", "Scheduler", "Interrupts", "Heap", "PhysicalMemory", "Console",
+        "FileSystem",
         "PerCPU", "Machine",
       ],
       swiftSettings: kernel),
@@ -87,7 +88,8 @@ let package = Package(
       name: "PhysicalMemory",
       dependencies: ["Locking", "PerCPU", "Machine", "CMachine", "Boot"], swiftSettings: kernel),
     .target(
-      name: "Console", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"], swiftSettings: kernel),
+      name: "Console", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"],
+      swiftSettings: kernel),
     .target(
       name: "Locking", dependencies: ["PerCPU", "Machine", "CMachine"], swiftSettings: kernel),
     .target(name: "PerCPU", dependencies: ["Machine"], swiftSettings: kernel),

@@ -1,7 +1,7 @@
 import Exploration
 import Machine
-import PerCPU
 import Parallel
+import PerCPU
 
 @testable import Scheduler
 

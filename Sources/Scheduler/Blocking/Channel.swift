@@ -155,7 +155,9 @@ private struct WaitingParty<Element> {
   var sender: UnsafeMutablePointer<Element?>? { purpose & 1 == 1 ? slot : nil }
   var receiver: UnsafeMutablePointer<Element?>? { purpose & 1 == 0 ? slot : nil }
 
-  private var slot: UnsafeMutablePointer<Element?>? { UnsafeMutablePointer(bitPattern: purpose >> 1) }
+  private var slot: UnsafeMutablePointer<Element?>? {
+    UnsafeMutablePointer(bitPattern: purpose >> 1)
+  }
 }
 
 /// Elements in the order in which they came, up to a number.
