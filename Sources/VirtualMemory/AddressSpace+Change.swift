@@ -30,4 +30,34 @@ extension AddressSpace {
     let end = try check(start, byteCount)
     try perform(.drop, from: start, to: end)
   }
+
+  /// Tells what the program means to do with a range, which changes nothing that it can see but time
+  /// and memory, and the contents that it does not need.
+  public func advise(
+    at start: UInt64, byteCount: UInt64, _ advice: RangeAdvice
+  ) throws(AddressSpaceError) {
+    let end = try check(start, byteCount)
+    switch advice {
+    case .willNeed: try populateWhatFits(from: start, to: end)
+    case .doNotNeed: try perform(.drop, from: start, to: end)
+    case .largePages: try perform(.preferLargePages(true), from: start, to: end)
+    case .smallPages: try perform(.preferLargePages(false), from: start, to: end)
+    }
+  }
+
+  /// Gets pages table by table, from the start on, until there is no memory.
+  private func populateWhatFits(from start: UInt64, to end: UInt64) throws(AddressSpaceError) {
+    let span = PageTableFormat.span(level: 1)
+    var position = start
+    while position < end {
+      let next = Swift.min((position | (span &- 1)) &+ 1, end)
+      do throws(AddressSpaceError) {
+        try populate(from: position, to: next)
+      } catch {
+        if error == .outOfMemory { return }
+        throw error
+      }
+      position = next
+    }
+  }
 }

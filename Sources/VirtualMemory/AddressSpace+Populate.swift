@@ -113,12 +113,12 @@ struct PageNeeds {
 
   private mutating func add(_ entry: PageTableEntry, _ part: RangePart) -> PageWalk? {
     if entry.isPresent { return nil }
-    guard entry.isReserved, !entry.allowed.contains(.inaccessible) else {
-      return PageWalk(stoppedAt: entry, part.start)
-    }
+    let isLarge = entry.isLargePagePromise(level: part.level) && part.isWhole
+    guard entry.isReserved, part.level > 0 && !isLarge || !entry.allowed.contains(.inaccessible)
+    else { return PageWalk(stoppedAt: entry, part.start) }
     if part.level == 0 {
       pages &+= 1
-    } else if entry.isLargePagePromise(level: part.level) && part.isWhole {
+    } else if isLarge {
       largePages &+= 1
     } else {
       tables[part.level &- 1] &+= 1

@@ -58,14 +58,14 @@ struct PageStock {
       let entry = slot.load()
       if entry.isTable(level: part.level) { return .reached(part.start) }
       if !entry.isPresent {
-        guard entry.isReserved, !entry.allowed.contains(.inaccessible) else {
-          return PageWalk(stoppedAt: entry, part.start)
-        }
-        if part.level > 0 && !entry.isWhollyReserved {
+        if part.level > 0 && entry.isReserved && !entry.isWhollyReserved {
           let first = PageTableFormat.index(of: part.start, level: part.level - 1)
           if first < entry.firstReserved || first > entry.lastReserved {
             return .refused(.notMapped(address: part.start))
           }
+        }
+        guard entry.isReserved, !entry.allowed.contains(.inaccessible) else {
+          return PageWalk(stoppedAt: entry, part.start)
         }
         let isFilled =
           part.level == 0
