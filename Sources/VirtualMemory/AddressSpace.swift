@@ -22,6 +22,7 @@ public struct AddressSpace: ~Copyable, Sendable {
   private let active = Atomic<UInt64>(0)
   let removedTables = RemovedTables()
   private let cpuArenas = CPULocal<Arena>()
+  let areaKinds = AreaKinds()
 
   /// An address space that is nowhere yet.
   public init() {}
@@ -51,6 +52,11 @@ public struct AddressSpace: ~Copyable, Sendable {
   static let pageSize = FrameAllocator.frameSize
 
   var rootTable: TablePage { TablePage(root.value, of: frames) }
+
+  /// The first address of the space.
+  var lowestAddress: UInt64 { lowest.value }
+  /// One more than the last one.
+  var endOfAddresses: UInt64 { limit.value }
 
   @inline(__always)
   var frames: UnsafePointer<FrameAllocator> {

@@ -23,4 +23,6 @@ public enum AddressSpaceError: Error, Equatable, Sendable {
   case noAddresses(byteCount: UInt64)
   /// There is no memory for page tables, or for pages: give some back, or use fewer bytes.
   case outOfMemory
+  /// There are 2,047 kinds of areas already, and all are in use.
+  case tooManyKinds
 }
