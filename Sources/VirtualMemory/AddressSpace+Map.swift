@@ -190,7 +190,7 @@ extension AddressSpace {
   // MARK: At a place
 
   /// Promises memory at a range of addresses of whole pages: where nothing is, or else in place of what
-  /// is there, which is taken away as by `unmap`.
+  /// is there, which is taken away as by `unmap`, also if there is no memory to populate the new range.
   public func map(
     at start: UInt64, byteCount: UInt64, _ permissions: PagePermissions,
     as kind: AreaKind = .anonymous, replacing: Bool = false, options: MapOptions = []
