@@ -166,6 +166,15 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Boot"], path: "Tests/TestSupport",
       swiftSettings: warningsAsErrors),
+    // Operations on address spaces of simulated CPUs, in any order, against a simple model: for a
+    // test, and for a fuzzer.
+    .target(
+      name: "AddressSpaceCampaign",
+      dependencies: [
+        "VirtualMemory", "PhysicalMemory", "Interrupts", "Boot", "Locking", "PerCPU", "Machine",
+        "CMachine", "TestSupport",
+      ],
+      path: "Tests/AddressSpaceCampaign", swiftSettings: warningsAsErrors),
     .testTarget(
       name: "BootTests", dependencies: ["Boot", "TestSupport"], swiftSettings: warningsAsErrors),
     .testTarget(
@@ -197,8 +206,8 @@ let package = Package(
     .testTarget(
       name: "ExplorationTests",
       dependencies: [
-        "Exploration", "Kernel", "Interrupts", "Scheduler", "Heap", "VirtualMemory",
-        "PhysicalMemory", "Console",
+        "Exploration", "AddressSpaceCampaign", "Kernel", "Interrupts", "Scheduler", "Heap",
+        "VirtualMemory", "PhysicalMemory", "Console",
         "Locking", "PerCPU", "Machine", "Boot",
       ],
       swiftSettings: warningsAsErrors + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),

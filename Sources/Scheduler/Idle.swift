@@ -10,6 +10,7 @@ extension Scheduler {
   public static func runThreads(until isDone: () -> Bool) {
     Processor.withInterruptsDisabledProof { proof in
       let own = queues.current
+      Processor.setThread(own.pointee.idle)
       while !isDone() {
         IdleCPUs.enter(own.pointee.bit)
         if let thread = pull(for: own) {

@@ -21,6 +21,7 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// The CPUs whose processors may use the tables.
   private let active = Atomic<UInt64>(0)
   let removedTables = RemovedTables()
+  let areaKinds = AreaKinds()
 
   /// An address space that is nowhere yet.
   public init() {}
@@ -37,10 +38,15 @@ public struct AddressSpace: ~Copyable, Sendable {
     limit.set(end)
   }
 
-  private var rootTable: TablePage { TablePage(root.value, of: frames) }
+  var rootTable: TablePage { TablePage(root.value, of: frames) }
+
+  /// The first address of the space.
+  var lowestAddress: UInt64 { lowest.value }
+  /// One more than the last one.
+  var endOfAddresses: UInt64 { limit.value }
 
   @inline(__always)
-  private var frames: UnsafePointer<FrameAllocator> {
+  var frames: UnsafePointer<FrameAllocator> {
     guard let frames = UnsafePointer<FrameAllocator>(bitPattern: UInt(allocator.value)) else {
       fatalError("an address space is used before it is somewhere")
     }
@@ -85,10 +91,14 @@ public struct AddressSpace: ~Copyable, Sendable {
 
   /// Promises memory at a range of addresses of whole pages where nothing is.
   public func map(
-    at start: UInt64, byteCount: UInt64, _ permissions: PagePermissions, replacing: Bool = false
+    at start: UInt64, byteCount: UInt64, _ permissions: PagePermissions,
+    as kind: AreaKind = .anonymous,
+    replacing: Bool = false
   ) throws(AddressSpaceError) {
-    let promise = PageTableEntry(reserved: permissions, area: 0)
-    try perform(replacing ? .replace(promise) : .reserve(promise), at: start, byteCount)
+    try withNumber(of: kind) { number throws(AddressSpaceError) in
+      let promise = PageTableEntry(reserved: permissions, area: number)
+      try perform(replacing ? .replace(promise) : .reserve(promise), at: start, byteCount)
+    }
   }
 
   /// Takes away all that is mapped in a range. When it returns, no CPU reaches the old pages any more

@@ -199,6 +199,17 @@ APUS_INLINE uint64_t apus_gs_interrupt_depth(void) {
   return value;
 }
 
+// The fifth word is the thread's that the CPU runs.
+APUS_INLINE void *_Nullable apus_gs_thread(void) {
+  void *value;
+  // No clobber of memory: only a switch changes it, and for a thread it is always the same.
+  __asm__ volatile("movq %%gs:32, %0" : "=r"(value));
+  return value;
+}
+APUS_INLINE void apus_gs_set_thread(void *_Nullable thread) {
+  __asm__ volatile("movq %0, %%gs:32" : : "r"(thread) : "memory");
+}
+
 // ---- Descriptor tables ----
 
 struct __attribute__((packed)) apus_table_register {

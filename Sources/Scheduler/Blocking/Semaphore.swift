@@ -16,13 +16,22 @@ public struct Semaphore: ~Copyable, Sendable {
   }
 
   /// Takes a permit, and waits for one if there is none: threads in the queue get them in the order in
-  /// which they came. Not in interrupts..
+  /// which they came. Not in interrupts.
   @inline(__always)
   public borrowing func wait() {
     Switch.checkMaySwitch()
     // Acquire pairs with the release in `signal`: what was done before the permit was given is seen.
     if balance.wrappingSubtract(1, ordering: .acquiring).oldValue > 0 { return }
-    waitInTurn()
+    waitInTurn(until: .max)
+  }
+
+  /// `wait`, no longer than until `deadline` (nanoseconds of `MonotonicClock`); returns whether it took a
+  /// permit. Not in interrupts.
+  @inline(__always)
+  public borrowing func wait(until deadline: UInt64) -> Bool {
+    Switch.checkMaySwitch()
+    if balance.wrappingSubtract(1, ordering: .acquiring).oldValue > 0 { return true }
+    return waitInTurn(until: deadline)
   }
 
   /// Takes a permit if there is one; returns whether there was. Any context.
@@ -46,12 +55,30 @@ public struct Semaphore: ~Copyable, Sendable {
   }
 
   @inline(never)
-  private borrowing func waitInTurn() {
-    queue.wait(unless: { permits in
-      if permits == 0 { return false }
-      permits &-= 1
-      return true
-    })
+  @discardableResult
+  private borrowing func waitInTurn(until deadline: UInt64) -> Bool {
+    if takeInTurn(until: deadline) { return true }
+    // The thread is not among those that wait any more, so it must not count as one. Whoever gave a
+    // permit since has counted it, and hands that permit over.
+    var seen = balance.load(ordering: .relaxed)
+    while seen < 0 {
+      let result = balance.compareExchange(expected: seen, desired: seen + 1, ordering: .relaxed)
+      if result.exchanged { return false }
+      seen = result.original
+      Processor.pause()
+    }
+    return takeInTurn(until: .max)
+  }
+
+  /// Takes a permit that is handed over.
+  private borrowing func takeInTurn(until deadline: UInt64) -> Bool {
+    queue.waitInTurn(
+      until: deadline,
+      unless: { permits in
+        if permits == 0 { return false }
+        permits &-= 1
+        return true
+      })
   }
 
   @inline(never)
