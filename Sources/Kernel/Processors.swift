@@ -9,6 +9,7 @@ import Locking
 import Machine
 import PerCPU
 import PhysicalMemory
+import Scheduler
 import VirtualMemory
 
 /// The CPUs of the machine, from the firmware's list to all of them running.
@@ -26,6 +27,9 @@ struct Processors {
   /// them: only code of the kernel runs there, whose frames are small.
   private static let trapStackSize = UInt64(APUS_TRAP_STACK_SIZE)
   private static let trapStackGap: UInt64 = 4096
+
+  /// Bytes of the stack on which a CPU does what it does without a thread.
+  private static let idleStackSize: UInt64 = 16384
 
   private let options: BootOptions
   /// The CPUs' `ProcessorBlock`s, one after the other.
@@ -80,17 +84,16 @@ struct Processors {
     var storage = Self.zeroedPages(
       byteCount: CrossCall.byteCount(for: count) + UrgentCall.byteCount(for: count)
         + Epoch.byteCount(for: count)
-        + CPUWork.byteCount(for: count) + StopState.byteCount(for: count)
-        + FrameAllocator.cacheByteCount(for: count) + Heap.byteCount(for: count)
-        + ConsoleDevice.bufferByteCount(for: count))
+        + Scheduler.byteCount(for: count) + StopState.byteCount(for: count)
+        + FrameAllocator.cacheByteCount(for: count) + Heap.byteCount(for: count))
     CrossCall.initialize(in: storage, count: count)
     storage += CrossCall.byteCount(for: count)
     UrgentCall.initialize(in: storage, count: count)
     storage += UrgentCall.byteCount(for: count)
     Epoch.shared.initialize(in: storage, count: count)
     storage += Epoch.byteCount(for: count)
-    CPUWork.initialize(in: storage, count: count)
-    storage += CPUWork.byteCount(for: count)
+    Scheduler.initialize(in: storage, count: count)
+    storage += Scheduler.byteCount(for: count)
     StopState.initialize(in: storage, count: count)
     storage += StopState.byteCount(for: count)
     FrameAllocator.shared.enableCaches(in: storage, count: count)
@@ -100,8 +103,6 @@ struct Processors {
     withUnsafePointer(to: FrameAllocator.shared) {
       Heap.shared.initialize(on: $0, in: storage, count: count)
     }
-    storage += Heap.byteCount(for: count)
-    ConsoleDevice.enableBuffers(in: storage, count: count)
 
     guard let block = Self.makeBlock(at: blocks, index: 0) else {
       StartUpFailure.stop("too little memory for the boot CPU's stacks: give the machine more")
@@ -130,7 +131,7 @@ struct Processors {
       guard
         let block = Self.makeBlock(
           at: blocks + index * Int(ProcessorBlock.size), index: index),
-        let stack = try? KernelAddressSpace.shared.makeStack(byteCount: layout.workStackSize)
+        let stack = try? KernelAddressSpace.shared.makeStack(byteCount: Self.idleStackSize)
       else {
         Log.warning("CPU \(index) and those after it are left off: too little memory for stacks")
         break

@@ -29,6 +29,6 @@ public func secondaryBoot(_ index: UInt64) {
   AddressSpace.shared.activate()
   Processor.send(.wake, to: 0)
   Processor.enableInterrupts()
-  CPUWork.serve()
+  Idle.run()
 }
 #endif

@@ -32,7 +32,7 @@ public enum Scheduler {
     storage += CPULocal<StackCache>.byteCount(for: count)
     Timers.queues.initialize(in: storage, count: count) { _ in TimerQueue() }
     IdleCPUs.reset()
-    Processor.setThread(idleRecords.pointer(for: CPU(index: 0)))
+    Processor.setThread(idleRecords.pointer(for: .current))
   }
 
   /// The thread that runs.

@@ -7,15 +7,12 @@ extension Thread {
     if MonotonicClock.nanoseconds >= deadline { return }
     let own = Scheduler.currentRecord
     precondition(own.pointee.memory != nil, "a CPU's idle loop sleeps")
-    var node = TimerNode()
-    withUnsafeMutablePointer(to: &node) { node in
-      Parking.prepare(own)
-      // When the function wakes the thread, nobody looks at the node any more: nothing to cancel.
-      setTimer(
-        { Parking.wake($0.assumingMemoryBound(to: ThreadRecord.self)) }, own, node, at: deadline,
-        every: 0)
-      Parking.park()
-    }
+    Parking.prepare(own)
+    // When the function wakes the thread, nobody looks at the timer any more: nothing to cancel.
+    setTimer(
+      { Parking.wake($0.assumingMemoryBound(to: ThreadRecord.self)) }, own, &own.pointee.timer,
+      at: deadline, every: 0)
+    Parking.park()
   }
 
   /// Waits for a time of at least `nanoseconds`. In threads.

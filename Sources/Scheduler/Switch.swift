@@ -75,7 +75,7 @@ enum Switch {
     own.pointee.left = thread
     own.pointee.running.store(RunQueue.word(next), ordering: .relaxed)
     Processor.setThread(next)
-    next.pointee.stack.resume(leaving: stackPointer(of: thread))
+    next.pointee.header.stack.resume(leaving: stackPointer(of: thread))
     finish(proof)
   }
 

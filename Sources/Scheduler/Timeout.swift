@@ -5,44 +5,39 @@ import Machine
 ///
 /// Whoever takes a place out of its queue, with the lock, ends the wait: the one that wakes or the timer.
 enum Timeout {
-  /// Parks the running thread, whose place is in a queue; returns whether it was woken by `deadline`.
+  /// Parks a thread, the running one, whose place is in a queue; returns whether it was woken by `deadline`.
   @inline(never)
   static func park(
-    _ place: UnsafeMutablePointer<WaitPlace>, in queue: UnsafePointer<WaitPlaces>,
+    _ thread: UnsafeMutablePointer<ThreadRecord>, in queue: UnsafePointer<WaitPlaces>,
     until deadline: UInt64
   ) -> Bool {
-    place.pointee.queue = queue
-    if MonotonicClock.nanoseconds >= deadline {
-      // Nobody will wake the thread if this takes it out; otherwise somebody has, or is about to.
-      Processor.withInterruptsDisabled { expire(place) }
-      Parking.park()
-      return !place.pointee.isTimedOut
-    }
-    var timer = TimerNode()
-    return withUnsafeMutablePointer(to: &timer) { timer in
+    thread.pointee.wait.queue = queue
+    let isSet = MonotonicClock.nanoseconds < deadline
+    if isSet {
       setTimer(
-        { Timeout.expire($0.assumingMemoryBound(to: WaitPlace.self)) }, place, timer, at: deadline,
-        every: 0)
-      Parking.park()
-      // Its function takes the place out and lets go of both before it wakes the thread.
-      if place.pointee.isTimedOut { return false }
-      Timers.cancel(timer)
-      return true
+        { Timeout.expire($0.assumingMemoryBound(to: ThreadRecord.self)) }, thread,
+        &thread.pointee.timer, at: deadline, every: 0)
+    } else {
+      // Nobody will wake the thread if this takes it out; otherwise somebody has, or is about to.
+      Processor.withInterruptsDisabled { expire(thread) }
     }
+    Parking.park()
+    // The timer's function lets go of everything before it wakes the thread.
+    if thread.pointee.wait.isTimedOut { return false }
+    if isSet { Timers.cancel(&thread.pointee.timer) }
+    return true
   }
 
   /// Ends a wait if it still lasts. Interrupts are off; the timers' lock may be held.
-  private static func expire(_ place: UnsafeMutablePointer<WaitPlace>) {
+  private static func expire(_ thread: UnsafeMutablePointer<ThreadRecord>) {
     InterruptsDisabled.assumed { proof in
-      let thread: UnsafeMutablePointer<ThreadRecord>? = place.pointee.queue?.pointee.withLock(
-        interruptsDisabled: proof
-      ) { list in
-        guard place.pointee.isQueued else { return nil }
-        list.remove(place)
-        place.pointee.isTimedOut = true
-        return place.pointee.thread
+      let isTaken = thread.pointee.wait.queue?.pointee.withLock(interruptsDisabled: proof) { list in
+        if !thread.pointee.wait.isQueued { return false }
+        list.remove(thread)
+        thread.pointee.wait.isTimedOut = true
+        return true
       }
-      if let thread { Parking.wake(thread) }
+      if isTaken == true { Parking.wake(thread) }
     }
   }
 }

@@ -1,7 +1,7 @@
 import Machine
 
-/// A timer's place among those of a CPU. Lies on the stack of whoever waits for it, or in a `Timer`; stays
-/// where it is from `apus_set_timer` until its function has run or `Timers.cancel` has returned.
+/// A timer's place among those of a CPU. Lies in the record of the thread that waits for it, or in a
+/// `Timer`; stays where it is from `apus_set_timer` until its function has run or `Timers.cancel` has returned.
 @usableFromInline
 struct TimerNode {
   // Constant while it is set.

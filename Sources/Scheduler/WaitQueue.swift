@@ -4,8 +4,8 @@ import Machine
 /// Threads that wait for something, in the order in which they came, and the state that says whether they
 /// have to: both guarded by one lock, so that no wake-up is lost. Modelled in `Models/WaitQueue.pml`.
 ///
-/// What primitives for threads are made of. A thread's place lies on its stack: whoever takes it out does
-/// not touch it after the thread was woken.
+/// What primitives for threads are made of. A thread's place is a part of its record: whoever takes it out
+/// does not touch it after the thread was woken.
 public struct WaitQueue<State>: ~Copyable {
   // Beside the state, not around it: a timer's handler takes places out and knows no `State`.
   private let places = WaitPlaces(WaitList())
@@ -56,23 +56,21 @@ public struct WaitQueue<State>: ~Copyable {
     let thread = Scheduler.currentRecord
     precondition(thread.pointee.memory != nil, "a CPU's idle loop waits for something")
     let state = state.address
-    var place = WaitPlace(thread: thread, purpose: purpose)
-    return withUnsafeMutablePointer(to: &place) { place in
-      let waits = places.withLockAndInterruptsDisabled { list in
-        if mayGoOn(&state.pointee) { return false }
-        list.append(place)
-        // With the lock held: whoever finds the place finds the thread prepared.
-        Parking.prepare(thread)
-        return true
-      }
-      if !waits { return true }
-      whenQueued()
-      if deadline == .max {
-        Parking.park()
-        return true
-      }
-      return withUnsafePointer(to: places) { Timeout.park(place, in: $0, until: deadline) }
+    let waits = places.withLockAndInterruptsDisabled { list in
+      if mayGoOn(&state.pointee) { return false }
+      thread.pointee.wait = WaitPlace(purpose: purpose)
+      list.append(thread)
+      // With the lock held: whoever finds the place finds the thread prepared.
+      Parking.prepare(thread)
+      return true
     }
+    if !waits { return true }
+    whenQueued()
+    if deadline == .max {
+      Parking.park()
+      return true
+    }
+    return withUnsafePointer(to: places) { Timeout.park(thread, in: $0, until: deadline) }
   }
 
   /// Runs `body`, which is told whether a thread waits and says whether the first one is to be woken.
@@ -84,11 +82,11 @@ public struct WaitQueue<State>: ~Copyable {
       let thread: UnsafeMutablePointer<ThreadRecord>? = places.withLock(
         interruptsDisabled: proof
       ) { list in
-        guard body(&state.pointee, list.first != nil), let place = list.first else { return nil }
-        list.remove(place)
-        return place.pointee.thread
+        guard body(&state.pointee, list.first != nil), let thread = list.first else { return nil }
+        list.remove(thread)
+        return thread
       }
-      // The place is gone once the thread is woken, and the thread may be, too.
+      // Once it is woken, the thread may be gone.
       if let thread { Parking.wake(thread) }
     }
   }
@@ -100,25 +98,24 @@ public struct WaitQueue<State>: ~Copyable {
   borrowing func wake(while body: (inout State, Waiter?) -> Bool) {
     let state = state.address
     Processor.withInterruptsDisabledProof { proof in
-      var taken: UnsafeMutablePointer<WaitPlace>? = places.withLock(interruptsDisabled: proof) {
+      var taken: UnsafeMutablePointer<ThreadRecord>? = places.withLock(interruptsDisabled: proof) {
         list in
         var taken = WaitList()
         while true {
           let waiter = list.first.map {
             Waiter(
-              record: $0.pointee.thread, purpose: $0.pointee.purpose,
-              isLast: $0.pointee.next == nil)
+              record: $0, purpose: $0.pointee.wait.purpose, isLast: $0.pointee.wait.next == nil)
           }
-          guard body(&state.pointee, waiter), let place = list.first else { break }
-          list.remove(place)
-          taken.link(place)
+          guard body(&state.pointee, waiter), let thread = list.first else { break }
+          list.remove(thread)
+          taken.link(thread)
         }
         return taken.first
       }
-      while let place = taken {
-        // Before the thread is woken, and its place gone with that.
-        taken = place.pointee.next
-        Parking.wake(place.pointee.thread)
+      while let thread = taken {
+        // Before the thread is woken, and perhaps gone.
+        taken = thread.pointee.wait.next
+        Parking.wake(thread)
       }
     }
   }
@@ -137,31 +134,31 @@ struct WaitList: ~Copyable {
     static var name: StaticString { "wait queue" }
   }
 
-  private(set) var first: UnsafeMutablePointer<WaitPlace>?
-  private var last: UnsafeMutablePointer<WaitPlace>?
+  private(set) var first: UnsafeMutablePointer<ThreadRecord>?
+  private var last: UnsafeMutablePointer<ThreadRecord>?
 
   @inline(__always)
-  mutating func append(_ place: UnsafeMutablePointer<WaitPlace>) {
-    place.pointee.isQueued = true
-    link(place)
+  mutating func append(_ thread: UnsafeMutablePointer<ThreadRecord>) {
+    thread.pointee.wait.isQueued = true
+    link(thread)
   }
 
-  /// Puts a place behind the last one that is in no queue: for those that are about to be woken.
+  /// Puts a thread behind the last one that is in no queue: for those that are about to be woken.
   @inline(__always)
-  mutating func link(_ place: UnsafeMutablePointer<WaitPlace>) {
-    place.pointee.next = nil
-    place.pointee.previous = last
-    if let last { last.pointee.next = place } else { first = place }
-    last = place
+  mutating func link(_ thread: UnsafeMutablePointer<ThreadRecord>) {
+    thread.pointee.wait.next = nil
+    thread.pointee.wait.previous = last
+    if let last { last.pointee.wait.next = thread } else { first = thread }
+    last = thread
   }
 
   @inline(__always)
-  mutating func remove(_ place: UnsafeMutablePointer<WaitPlace>) {
-    let next = place.pointee.next
-    let previous = place.pointee.previous
-    if let next { next.pointee.previous = previous } else { last = previous }
-    if let previous { previous.pointee.next = next } else { first = next }
-    place.pointee.isQueued = false
+  mutating func remove(_ thread: UnsafeMutablePointer<ThreadRecord>) {
+    let next = thread.pointee.wait.next
+    let previous = thread.pointee.wait.previous
+    if let next { next.pointee.wait.previous = previous } else { last = previous }
+    if let previous { previous.pointee.wait.next = next } else { first = next }
+    thread.pointee.wait.isQueued = false
   }
 }
 
@@ -176,17 +173,11 @@ struct Waiter {
 
 /// A thread's place in a wait queue; guarded by the queue's lock, and of whoever took it out afterwards.
 struct WaitPlace {
-  let thread: UnsafeMutablePointer<ThreadRecord>
-  let purpose: UInt
+  var purpose: UInt = 0
   var isQueued = false
   var isTimedOut = false
-  var next: UnsafeMutablePointer<WaitPlace>?
-  var previous: UnsafeMutablePointer<WaitPlace>?
+  var next: UnsafeMutablePointer<ThreadRecord>?
+  var previous: UnsafeMutablePointer<ThreadRecord>?
   /// Where it waits, for a timer's handler. Constant while a timer is set.
   var queue: UnsafePointer<WaitPlaces>?
-
-  init(thread: UnsafeMutablePointer<ThreadRecord>, purpose: UInt) {
-    self.thread = thread
-    self.purpose = purpose
-  }
 }

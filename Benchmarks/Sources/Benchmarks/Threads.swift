@@ -1,7 +1,6 @@
-import Machine
 import Scheduler
 
-/// Threads on one CPU. What runs `main` is this CPU's idle loop to them.
+/// Threads on one CPU.
 enum Threads {
   static var all: [Benchmark] {
     [
@@ -15,10 +14,8 @@ enum Threads {
     ]
   }
 
-  /// Makes the scheduler, and the stacks that it keeps.
+  /// Makes the stacks that the scheduler keeps.
   static func prepare() {
-    Scheduler.initialize(
-      in: .allocate(byteCount: Scheduler.byteCount(for: 1), alignment: 128), count: 1)
     finish([spawn { spawn {}.join() }, spawn {}])
   }
 
@@ -27,16 +24,8 @@ enum Threads {
     return thread
   }
 
-  /// Runs threads until one more has joined all of these.
+  /// Waits for threads.
   static func finish(_ threads: [Thread]) {
-    let unfinished = Atomic<Int>(1)
-    withUnsafePointer(to: unfinished) { pointer in
-      let address = UInt(bitPattern: pointer)
-      spawn {
-        for thread in threads { thread.join() }
-        UnsafePointer<Atomic<Int>>(bitPattern: address)?.pointee.store(0, ordering: .releasing)
-      }.detach()
-      Scheduler.runThreads { pointer.pointee.load(ordering: .acquiring) == 0 }
-    }
+    for thread in threads { thread.join() }
   }
 }

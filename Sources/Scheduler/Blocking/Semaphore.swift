@@ -50,35 +50,42 @@ public struct Semaphore: ~Copyable, Sendable {
   /// Gives a permit: to a thread, if one waits. Any context.
   @inline(__always)
   public borrowing func signal() {
-    if balance.wrappingAdd(1, ordering: .releasing).oldValue >= 0 { return }
-    handOver()
+    // Not preempted between the two: see `giveUp`.
+    Processor.withPreemptionDisabled {
+      if balance.wrappingAdd(1, ordering: .releasing).oldValue < 0 { handOver() }
+    }
   }
 
   @inline(never)
   @discardableResult
   private borrowing func waitInTurn(until deadline: UInt64) -> Bool {
-    if takeInTurn(until: deadline) { return true }
-    // The thread is not among those that wait any more, so it must not count as one. Whoever gave a
-    // permit since has counted it, and hands that permit over.
-    var seen = balance.load(ordering: .relaxed)
-    while seen < 0 {
-      let result = balance.compareExchange(expected: seen, desired: seen + 1, ordering: .relaxed)
-      if result.exchanged { return false }
-      seen = result.original
-      Processor.pause()
-    }
-    return takeInTurn(until: .max)
+    let isTaken = queue.waitInTurn(until: deadline, unless: Self.take)
+    return isTaken || giveUp()
   }
 
-  /// Takes a permit that is handed over.
-  private borrowing func takeInTurn(until deadline: UInt64) -> Bool {
-    queue.waitInTurn(
-      until: deadline,
-      unless: { permits in
-        if permits == 0 { return false }
-        permits &-= 1
-        return true
-      })
+  /// Lets the thread, whose time is over, count no more as one that waits; returns whether it has taken a
+  /// permit after all.
+  private borrowing func giveUp() -> Bool {
+    while true {
+      if queue.withState(Self.take) { return true }
+      let seen = balance.load(ordering: .relaxed)
+      if seen >= 0 {
+        // Somebody counts on this thread for a permit and is about to hand it over, or a thread that came
+        // later gets it and counts instead.
+        Processor.pause()
+      } else if balance.compareExchange(expected: seen, desired: seen + 1, ordering: .relaxed)
+        .exchanged
+      {
+        return false
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func take(_ permits: inout Int) -> Bool {
+    if permits == 0 { return false }
+    permits &-= 1
+    return true
   }
 
   @inline(never)
