@@ -18,6 +18,10 @@ public struct AddressSpace: ~Copyable, Sendable {
   private let root = BootConstant<UInt64>(0)
   private let lowest = BootConstant<UInt64>(0)
   private let limit = BootConstant<UInt64>(0)
+  private let schemeNumber = BootConstant<UInt64>(0)
+  private let cpuCount = BootConstant<Int>(0)
+  /// What each CPU has for itself.
+  private let tables = CPULocal<PrivateTables.State>()
   /// The CPUs whose processors may use the tables.
   private let active = Atomic<UInt64>(0)
   let removedTables = RemovedTables()
@@ -25,19 +29,45 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// An address space that is nowhere yet.
   public init() {}
 
-  /// Takes the addresses from `start` up to `end` of the tree of tables at physical address `root`,
-  /// of which nobody else changes that part; the root is a frame of `frames`, which stays where it is.
-  /// On the boot CPU.
+  /// Takes the addresses from `start` up to `end`, whole entries of a root table, for CPUs with
+  /// indices below `cpuCount`. `frames` stays where it is. Before any other CPU uses it.
   public func initialize(
-    root: UInt64, from start: UInt64, to end: UInt64, on frames: UnsafePointer<FrameAllocator>
-  ) {
+    from start: UInt64 = AddressSpaceLayout.start, to end: UInt64 = AddressSpaceLayout.end,
+    scheme: PageTableScheme, cpuCount: Int, on frames: UnsafePointer<FrameAllocator>
+  ) throws(FrameAllocatorError) {
+    let byteCount = CPULocal<PrivateTables.State>.byteCount(for: cpuCount)
+    let pageCount = (byteCount + 4095) / 4096
+    let root = try TablePage.makeRoot(of: frames, hasHolders: scheme.hasHoldersOfPages)
+    let storage: PhysicalAddress
+    do throws(FrameAllocatorError) {
+      storage = try frames.pointee.allocate(count: pageCount)
+    } catch {
+      root.free()
+      throw error
+    }
+    guard let memory = PhysicalMemoryWindow.pointer(to: storage.rawValue) else { return }
+    tables.initialize(in: memory, count: cpuCount) { _ in
+      PrivateTables.State(scheme: scheme, frames: frames, start: start, end: end)
+    }
     allocator.set(UInt64(UInt(bitPattern: frames)))
-    self.root.set(root)
+    self.root.set(root.address)
     lowest.set(start)
     limit.set(end)
+    schemeNumber.set(scheme.rawValue)
+    self.cpuCount.set(cpuCount)
   }
 
-  private var rootTable: TablePage { TablePage(root.value, of: frames) }
+  /// How its CPUs see the page tables.
+  public var scheme: PageTableScheme {
+    PageTableScheme(rawValue: schemeNumber.value) ?? .shared
+  }
+
+  private var rootTable: TablePage {
+    TablePage(root.value, of: frames, hasHolders: scheme.hasHoldersOfPages)
+  }
+
+  /// With preemption off.
+  private var ownTables: PrivateTables { PrivateTables(tables.current) }
 
   @inline(__always)
   private var frames: UnsafePointer<FrameAllocator> {
@@ -49,20 +79,45 @@ public struct AddressSpace: ~Copyable, Sendable {
 
   // MARK: CPUs
 
-  /// Makes the calling CPU one that is told of changes, before it uses the tables. A full fence: what
-  /// was changed before is seen by its first walk.
-  public func activate() {
+  /// Makes the calling CPU use these page tables. The first time it makes the CPU's own root, which
+  /// may fail. Not in interrupts; the thread stays on this CPU until `deactivate`.
+  public func activate() throws(AddressSpaceError) {
+    Processor.disablePreemption()
+    defer { Processor.enablePreemption() }
+    let own = ownTables
+    do throws(FrameAllocatorError) { try own.makeRoot() } catch { throw .outOfMemory }
+    // Before the first walk, and a full fence: what was changed before is found by it.
     active.bitwiseOr(CPUSet(.current).rawValue, ordering: .sequentiallyConsistent)
+    AddressTranslation.use(root: own.root.address)
   }
 
-  /// The calling CPU uses the tables no more, and has forgotten them.
+  /// Makes the calling CPU use the kernel's page tables alone. What it has of its own stays, to be used
+  /// when it comes back.
   public func deactivate() {
+    Processor.disablePreemption()
+    // What it remembers is forgotten before it is not told any more.
+    AddressTranslation.use(root: KernelAddressSpace.shared.rootAddress)
     active.bitwiseAnd(~CPUSet(.current).rawValue, ordering: .releasing)
+    Processor.enablePreemption()
+  }
+
+  /// What a CPU has counted of the shootdowns of this address space. Exact when it does none just now.
+  public func shootdownCounts(of cpu: CPU) -> ShootdownCounts {
+    guard cpu.index < cpuCount.value else { return ShootdownCounts() }
+    return tables.pointer(for: cpu).pointee.counts.values
   }
 
   /// Waits until no CPU can be on its way through a table that was removed, and frees them all. With
   /// no lock held; not in interrupts.
-  public func freeRemovedTables() { removedTables.freeAll(of: frames) }
+  public func freeRemovedTables() {
+    if scheme == .perCPU {
+      Processor.withPreemptionDisabled { TLBShootdown.releaseEmptyTables(on: .online, tables) }
+    }
+    for index in 0..<cpuCount.value {
+      PrivateTables(tables.pointer(for: CPU(index: index))).freeUnlinked()
+    }
+    removedTables.freeAll(of: frames)
+  }
 
   // MARK: Faults
 
@@ -71,7 +126,7 @@ public struct AddressSpace: ~Copyable, Sendable {
   public func handle(_ fault: PageFault) -> PageFault.Outcome {
     guard fault.address >= lowest.value, fault.address < limit.value else { return .unmapped }
     while true {
-      let outcome = Epoch.shared.read { fault.resolve(in: rootTable) }
+      let outcome = Epoch.shared.read { fault.resolve(in: rootTable, for: ownTables) }
       if outcome == .busy {
         // A range operation is on its way: it waits for this CPU, too.
         SpinWait.turn()
@@ -144,13 +199,16 @@ public struct AddressSpace: ~Copyable, Sendable {
       if let failure { throw failure }
     }
     removedTables.freeThosePassed(of: frames)
+    Processor.withPreemptionDisabled { ownTables.freeUnlinked() }
   }
 
   /// Ends an operation; returns the level of its table if that is empty.
   @inline(__always)
   private func complete(_ operation: consuming RangeOperation) -> Int? {
     if operation.isStale {
-      TLBShootdown.run(on: activeCPUs, from: operation.start, to: operation.end)
+      TLBShootdown.run(
+        on: cpusToTell(of: operation), tables, from: operation.start, to: operation.end,
+        keeping: operation.change.keptPermissions)
     }
     return operation.finish { removedTables.add($0) }
   }
@@ -170,10 +228,19 @@ public struct AddressSpace: ~Copyable, Sendable {
     }
   }
 
-  /// The CPUs to tell of what was changed before. The fence pairs with the one in `activate`: either
-  /// the CPU is seen here, or it finds the new entries.
-  private var activeCPUs: CPUSet {
+  /// The CPUs that may have something of what was changed before: those that have a copy of it, or that
+  /// use the tables and have a copy of an entry on the way to it. The fence pairs with the ones in
+  /// `activate` and `addHolder`: either the CPU is seen here, or it finds the new entries.
+  private func cpusToTell(of operation: borrowing RangeOperation) -> CPUSet {
+    if scheme == .perCPU { return CPUSet(bits: operation.holders) }
     memoryFence(ordering: .sequentiallyConsistent)
-    return CPUSet(bits: active.load(ordering: .relaxed))
+    var users: UInt64 = 0
+    var part = RangeParts(
+      level: PageTableFormat.rootLevel, from: operation.start, to: operation.end)
+    while part.goesOn {
+      users |= rootTable[part.index].currentHolders
+      part.advance()
+    }
+    return CPUSet(bits: operation.holders | users & active.load(ordering: .relaxed))
   }
 }

@@ -47,7 +47,11 @@ public struct PageFault: Sendable {
   /// takes its place by a compare-and-swap, and the loser of a race gives its page back.
   ///
   /// In an epoch section, with preemption off: no table is freed while it is walked.
-  func resolve(in root: TablePage) -> Outcome {
+  ///
+  /// - Parameters:
+  ///   - root: the root of the tree that all CPUs share.
+  ///   - own: what this CPU has for itself.
+  func resolve(in root: TablePage, for own: PrivateTables) -> Outcome {
     var table = root
     var level = PageTableFormat.rootLevel
     while true {
@@ -60,8 +64,10 @@ public struct PageFault: Sendable {
         guard isAllowed(entry.allowed) else { return .forbidden }
         do throws(FrameAllocatorError) {
           if level > 0 {
-            try Self.installTable(at: slot, entry, level: level, of: root.frames)
-          } else if try Self.installPage(at: slot, entry, of: root.frames) {
+            try Self.installTable(at: slot, entry, level: level, of: root)
+          } else if let page = try Self.installPage(at: slot, entry, of: root.frames),
+            try own.fill(address, page, at: slot, level: level, commonRoot: root)
+          {
             return .resolved
           }
         } catch {
@@ -69,6 +75,13 @@ public struct PageFault: Sendable {
         }
       } else if entry.isPresent {
         guard isAllowed(entry.allowed) else { return .forbidden }
+        do throws(FrameAllocatorError) {
+          guard try own.fill(address, entry, at: slot, level: level, commonRoot: root) else {
+            continue
+          }
+        } catch {
+          return .outOfMemory
+        }
         // Somebody else was faster, or this CPU remembers fewer permissions than there are.
         AddressTranslation.forget(address)
         return .resolved
@@ -85,21 +98,20 @@ public struct PageFault: Sendable {
 
   private static func installPage(
     at slot: TableSlot, _ promise: PageTableEntry, of frames: UnsafePointer<FrameAllocator>
-  ) throws(FrameAllocatorError) -> Bool {
+  ) throws(FrameAllocatorError) -> PageTableEntry? {
     let frame = try frames.pointee.allocateZeroed()
     let page = PageTableEntry(
       page: frame.rawValue, promise.allowed, level: 0, area: promise.area, isForeign: false)
-    if slot.replace(promise, by: page) { return true }
+    if slot.replace(promise, by: page) { return page }
     frames.pointee.free(frame)
-    return false
+    return nil
   }
 
   @inline(never)
   private static func installTable(
-    at slot: TableSlot, _ promise: PageTableEntry, level: Int,
-    of frames: UnsafePointer<FrameAllocator>
+    at slot: TableSlot, _ promise: PageTableEntry, level: Int, of root: TablePage
   ) throws(FrameAllocatorError) {
-    let table = try TablePage.make(splitting: promise, level: level, of: frames)
+    let table = try TablePage.make(splitting: promise, level: level, of: root)
     if !slot.replace(promise, by: PageTableEntry(table: table.address)) { table.free() }
   }
 }

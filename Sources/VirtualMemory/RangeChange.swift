@@ -43,6 +43,17 @@ struct RangeChange {
     }
   }
 
+  /// The permissions that are left where pages stay but allow less; `nil` where what CPUs have of them
+  /// goes.
+  @inline(__always)
+  var keptPermissions: PagePermissions? {
+    if case .protect(let permissions) = kind, !permissions.contains(.inaccessible) {
+      permissions
+    } else {
+      nil
+    }
+  }
+
   /// What an entry becomes that leads to no table; the same entry if it stays.
   @inline(__always)
   func apply(to entry: PageTableEntry, level: Int) -> PageTableEntry {

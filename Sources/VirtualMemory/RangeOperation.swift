@@ -24,6 +24,8 @@ struct RangeOperation: ~Copyable {
   private let coverLevel: Int
   /// Some CPU may remember more than is left.
   private(set) var isStale = false
+  /// The CPUs that have copies of what was changed, where the entries know them.
+  private(set) var holders: UInt64 = 0
   /// Some entries are marked as changing.
   private var isUnfinished = false
   /// Whether something in the range was mapped when `prepare` came.
@@ -104,14 +106,14 @@ struct RangeOperation: ~Copyable {
   private mutating func split(
     _ slot: TableSlot, _ entry: PageTableEntry, of parent: TablePage, level: Int
   ) throws(FrameAllocatorError) -> Bool {
-    let table = try TablePage.make(splitting: entry, level: level, of: parent.frames)
+    let table = try TablePage.make(splitting: entry, level: level, of: parent)
     guard slot.replace(entry, by: PageTableEntry(table: table.address)) else {
       table.free()
       return false
     }
     if entry.isUnmapped { parent.changeUseCount(by: 1) }
     // The large page may be remembered as one, beside its parts (volume 3, 4.10.2.4).
-    if entry.isPresent { isStale = true }
+    if entry.isPresent { noteStale(slot, level: level) }
     return true
   }
 
@@ -152,7 +154,9 @@ struct RangeOperation: ~Copyable {
         let new = change.apply(to: entry, level: level)
         // A fault may turn a promise into a page, or a table, at any time.
         guard new == entry || slot.replace(entry, by: new) else { continue }
-        if RangeChange.isLess(new, than: entry) { isStale = true }
+        if RangeChange.isLess(new, than: entry) {
+          noteStale(slot, level: level, isKept: new.isPresent && change.keptPermissions != nil)
+        }
         if new.isChanging { isUnfinished = true }
         uses &+= (new.isUnmapped ? 0 : 1) &- (entry.isUnmapped ? 0 : 1)
       }
@@ -165,7 +169,7 @@ struct RangeOperation: ~Copyable {
   /// not come back to it.
   private mutating func remove(_ slot: TableSlot, _ entry: PageTableEntry, level: Int) {
     _ = slot.exchange(entry.changing(to: .empty, isTable: true))
-    isStale = true
+    noteStale(slot, level: level)
     isUnfinished = true
     let table = cover.child(entry)
     if !table.isHeldHere { table.lock() }
@@ -178,11 +182,26 @@ struct RangeOperation: ~Copyable {
           break
         }
         // Pages are kept in their marks until no CPU remembers them.
-        if slot.replace(entry, by: entry.detachedWithPage) { break }
+        if slot.replace(entry, by: entry.detachedWithPage) {
+          if entry.isPresent { noteStale(slot, level: level - 1) }
+          break
+        }
       }
     }
     table.detach()
     table.unlock()
+  }
+
+  /// Notes that some CPU may have more than an entry says since it was changed, just before. If the
+  /// page is kept, those that have a copy keep it, too.
+  @inline(__always)
+  private mutating func noteStale(_ slot: TableSlot, level: Int, isKept: Bool = false) {
+    isStale = true
+    if level == PageTableFormat.rootLevel
+      || cover.hasHolders && level <= PageTableFormat.largestPageLevel
+    {
+      holders |= isKept ? slot.currentHolders : slot.takeHolders()
+    }
   }
 
   // MARK: Third walk

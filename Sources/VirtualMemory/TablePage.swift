@@ -14,16 +14,22 @@ struct TablePage: Equatable {
 
   /// Where tables and pages come from.
   let frames: UnsafePointer<FrameAllocator>
+  /// Whether all tables of its tree whose entries may lead to pages know the holders of each: they lie
+  /// in a frame behind the table's, see `TableSlot.holders`. The root of the common tree always does.
+  let hasHolders: Bool
 
   @inline(__always)
-  init(_ address: UInt64, of frames: UnsafePointer<FrameAllocator>) {
+  init(_ address: UInt64, of frames: UnsafePointer<FrameAllocator>, hasHolders: Bool = false) {
     self.address = address
     self.frames = frames
+    self.hasHolders = hasHolders
   }
 
   /// The table that an entry of this one leads to.
   @inline(__always)
-  func child(_ entry: PageTableEntry) -> TablePage { TablePage(entry.address, of: frames) }
+  func child(_ entry: PageTableEntry) -> TablePage {
+    TablePage(entry.address, of: frames, hasHolders: hasHolders)
+  }
 
   // What the record's value says: bit 0 to 6 one more than the CPU that holds the lock, or 0; bit 7
   // detached; from bit 8 on how many entries are not empty.
@@ -32,13 +38,40 @@ struct TablePage: Equatable {
   private static let detachedBit = 128 &* FrameRecord.valueUnit
   private static let useUnit = 256 &* FrameRecord.valueUnit
 
-  /// Takes a frame and makes it a table whose entries say the same as `entry` did, which leads to no
-  /// table and is at `level`.
-  static func make(
-    splitting entry: PageTableEntry, level: Int, of frames: UnsafePointer<FrameAllocator>
+  /// The empty root of a tree that all CPUs share.
+  static func makeRoot(
+    of frames: UnsafePointer<FrameAllocator>, hasHolders: Bool
   ) throws(FrameAllocatorError) -> TablePage {
-    let frame = try frames.pointee.allocate()
-    let table = TablePage(frame.rawValue, of: frames)
+    let frame = try frames.pointee.allocate(count: 2)
+    zero(frame, count: 2)
+    frames.pointee.setUse(.pageTable, value: 0, of: frame)
+    return TablePage(frame.rawValue, of: frames, hasHolders: hasHolders)
+  }
+
+  /// An empty table for one CPU alone.
+  static func makePrivate(
+    of frames: UnsafePointer<FrameAllocator>
+  ) throws(FrameAllocatorError) -> TablePage {
+    let frame = try frames.pointee.allocateZeroed()
+    frames.pointee.setUse(.pageTable, value: 0, of: frame)
+    return TablePage(frame.rawValue, of: frames)
+  }
+
+  private static func zero(_ frame: PhysicalAddress, count: Int) {
+    PhysicalMemoryWindow.pointer(to: frame.rawValue)?
+      .initializeMemory(as: UInt64.self, repeating: 0, count: count * 512)
+  }
+
+  /// Takes a frame, or two, and makes it a table whose entries say the same as `entry` of `parent` did,
+  /// which leads to no table and is at `level`.
+  static func make(
+    splitting entry: PageTableEntry, level: Int, of parent: TablePage
+  ) throws(FrameAllocatorError) -> TablePage {
+    let frames = parent.frames
+    let hasOwnHolders = parent.hasHolders && level - 1 <= PageTableFormat.largestPageLevel
+    let frame = try frames.pointee.allocate(count: hasOwnHolders ? 2 : 1)
+    if hasOwnHolders { zero(PhysicalAddress(frame.rawValue + 4096), count: 1) }
+    let table = TablePage(frame.rawValue, of: frames, hasHolders: parent.hasHolders)
     let words = table[0].place
     // A large page becomes smaller ones in a row; all else is copied.
     var part =
@@ -59,8 +92,10 @@ struct TablePage: Equatable {
 
   /// Gives the frame back: nobody can be on the way through the table.
   func free() {
-    frames.pointee.endUse(of: PhysicalAddress(address))
-    frames.pointee.free(PhysicalAddress(address))
+    let frame = PhysicalAddress(address)
+    let order = frames.pointee.record(of: frame)?.order ?? 0
+    frames.pointee.endUse(of: frame)
+    frames.pointee.free(frame, count: 1 << order)
   }
 
   // MARK: Entries
@@ -160,6 +195,44 @@ struct TableSlot {
       expected: expected.rawValue, desired: entry.rawValue, ordering: .acquiringAndReleasing
     ).exchanged
   }
+
+  // MARK: Holders
+
+  /// The CPUs that have a copy of the entry, which is one of a table with holders.
+  @inline(__always)
+  private var holders: UnsafeMutablePointer<Atomic<UInt64>> {
+    place + PageTableFormat.entryCount
+  }
+
+  @inline(__always)
+  private static var ownBit: UInt64 { 1 << UInt64(truncatingIfNeeded: Processor.index) }
+
+  /// Adds this CPU. A full fence, which pairs with the one between the change of an entry and
+  /// `takeHolders`: either that sees this CPU, or this CPU sees the change.
+  @inline(__always)
+  func addHolder() {
+    holders.pointee.bitwiseOr(Self.ownBit, ordering: .acquiringAndReleasing)
+    memoryFence(ordering: .sequentiallyConsistent)
+  }
+
+  /// Takes this CPU out, which has nothing of the entry any more. Release: what it did with the page is
+  /// done before the page is anything else.
+  @inline(__always)
+  func removeHolder() { holders.pointee.bitwiseAnd(~Self.ownBit, ordering: .releasing) }
+
+  /// The CPUs that have a copy of an entry that was changed just before, by an operation that is a full
+  /// fence.
+  @inline(__always)
+  var currentHolders: UInt64 { holders.pointee.load(ordering: .acquiring) }
+
+  /// The same, which are told to have none afterwards.
+  @inline(__always)
+  func takeHolders() -> UInt64 {
+    // Most pages have holders; but a line that is not written stays with whoever reads it.
+    currentHolders == 0 ? 0 : holders.pointee.exchange(0, ordering: .acquiringAndReleasing)
+  }
+
+  // MARK: Storing
 
   /// Writes an entry that faults leave alone.
   @inline(__always)

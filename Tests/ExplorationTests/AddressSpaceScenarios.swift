@@ -11,10 +11,14 @@ import PhysicalMemory
 /// hold for all.
 enum AddressSpaceScenarios {
   static var all: [Scenario] {
+    // Those over the shared tables have names without the scheme.
+    [PageTableScheme.shared, .perCPU].flatMap { scheme in scenarios.map { $0(scheme) } }
+  }
+
+  private static var scenarios: [@Sendable (PageTableScheme) -> Scenario] {
     [
       faultAndFault, faultAndUnmap, faultAndProtect, faultAndDiscard, faultAndTableRemoval,
-      mapAndMap,
-      splitAndFault, unmapAndUnmap,
+      mapAndMap, splitAndFault, unmapAndUnmap,
     ]
   }
 
@@ -28,26 +32,31 @@ enum AddressSpaceScenarios {
     let space = AddressSpace()
     private let frames = UnsafeMutablePointer<FrameAllocator>.allocate(capacity: 1)
     private let simulation: Simulation
-    private let memory = SimulatedMemory(byteCount: 24 * 4096)
-    private let metadata = Storage(byteCount: FrameAllocator.metadataByteCount(upTo: 24 * 4096))
+    private let memory: SimulatedMemory
+    private let metadata: Storage
     private let mmu: SimulatedMMU
-    private let root: UInt64
     private let freeAtStart: Int
 
-    init(_ simulation: Simulation, cpuCount: Int) {
+    init(_ simulation: Simulation, _ scheme: PageTableScheme, cpuCount: Int) {
       self.simulation = simulation
       simulation.startSharedMachine(cpuCount: cpuCount)
+      // Tables with holders have two frames, and each CPU has its own besides.
+      let end = (scheme == .shared ? 24 : 28 + 4 * cpuCount) * 4096
+      memory = SimulatedMemory(byteCount: end)
+      metadata = Storage(byteCount: FrameAllocator.metadataByteCount(upTo: UInt64(end)))
       frames.initialize(to: FrameAllocator())
-      frames.pointee.initialize(upTo: 24 * 4096, metadata: metadata.start)
-      frames.pointee.add(PhysicalRange(start: UInt64(4096), end: UInt64(24 * 4096)))
+      frames.pointee.initialize(upTo: UInt64(end), metadata: metadata.start)
+      frames.pointee.add(PhysicalRange(start: UInt64(4096), end: UInt64(end)))
       mmu = SimulatedMMU(cpuCount: cpuCount)
       mmu.useOnThisThread()
-      root =
-        (try? TablePage.make(splitting: .empty, level: PageTableFormat.rootLevel, of: frames))?
-        .address
-        ?? 0
-      space.initialize(root: root, from: base, to: base << 1, on: frames)
-      freeAtStart = frames.pointee.freeFrameCount
+      do throws(FrameAllocatorError) {
+        try space.initialize(
+          from: base, to: base << 1, scheme: scheme, cpuCount: cpuCount, on: frames)
+      } catch {
+        simulation.check(false, "no memory for the address space")
+      }
+      // Each CPU's root stays.
+      freeAtStart = frames.pointee.freeFrameCount - cpuCount
       simulation.keep(self)
     }
 
@@ -61,14 +70,12 @@ enum AddressSpaceScenarios {
       simulation.cpu { [self] in
         use()
         body()
-        AddressTranslation.use(root: 0)
         space.deactivate()
       }
     }
 
     private func use() {
-      space.activate()
-      AddressTranslation.use(root: root)
+      simulation.check((try? space.activate()) != nil, "no memory for a root")
     }
 
     /// Adds a check for when all CPUs are through: made by one that uses the address space alone.
@@ -76,7 +83,6 @@ enum AddressSpaceScenarios {
       simulation.atEnd { [self] in
         use()
         body()
-        AddressTranslation.use(root: 0)
         space.deactivate()
       }
     }
@@ -136,7 +142,7 @@ enum AddressSpaceScenarios {
     /// When all is unmapped, the memory is what it was at the start.
     func checkNothingIsLost() {
       atEnd { [self] in
-        unmap(base, 512 * 512)
+        unmap(base, 512 * 512 * 512)
         space.freeRemovedTables()
         let free = frames.pointee.freeFrameCount
         simulation.check(
@@ -148,14 +154,17 @@ enum AddressSpaceScenarios {
   private static func scenario(
     _ name: String, cpuCount: Int, stepLimit: Int = 20_000,
     _ body: @escaping @Sendable (Machine, Simulation) -> Void
-  ) -> Scenario {
-    var scenario = Scenario("AddressSpace/\(name)") { simulation in
-      let machine = Machine(simulation, cpuCount: cpuCount)
-      body(machine, simulation)
-      machine.checkNothingIsLost()
+  ) -> @Sendable (PageTableScheme) -> Scenario {
+    { scheme in
+      let prefix = scheme == .shared ? "AddressSpace" : "AddressSpace/per-cpu"
+      var scenario = Scenario("\(prefix)/\(name)") { simulation in
+        let machine = Machine(simulation, scheme, cpuCount: cpuCount)
+        body(machine, simulation)
+        machine.checkNothingIsLost()
+      }
+      scenario.stepLimit = stepLimit
+      return scenario
     }
-    scenario.stepLimit = stepLimit
-    return scenario
   }
 
   /// All CPUs touch the same page first: they see each other's words in it.
