@@ -101,6 +101,12 @@ public struct AddressSpace: ~Copyable, Sendable {
     Processor.enablePreemption()
   }
 
+  /// Gives back the memory that the calling CPU's own tables take, and its root. After `deactivate`; not
+  /// in interrupts. Takes as long as there are pages in the tables.
+  public func releaseTables() {
+    Epoch.shared.read { ownTables.release(commonRoot: rootTable) }
+  }
+
   /// What a CPU has counted of the shootdowns of this address space. Exact when it does none just now.
   public func shootdownCounts(of cpu: CPU) -> ShootdownCounts {
     guard cpu.index < cpuCount.value else { return ShootdownCounts() }
@@ -110,13 +116,22 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// Waits until no CPU can be on its way through a table that was removed, and frees them all. With
   /// no lock held; not in interrupts.
   public func freeRemovedTables() {
-    if scheme == .perCPU {
-      Processor.withPreemptionDisabled { TLBShootdown.releaseEmptyTables(on: .online, tables) }
+    releasePrivateTables()
+    removedTables.freeAll(of: frames)
+  }
+
+  /// Frees what the CPUs do not need of their own tables.
+  @inline(never)
+  private func releasePrivateTables() {
+    var cpus = CPUSet()
+    for index in 0..<cpuCount.value {
+      let cpu = CPU(index: index)
+      if PrivateTables(tables.pointer(for: cpu)).hasEmptyTables { cpus.insert(cpu) }
     }
+    if !cpus.isEmpty { TLBShootdown.releaseEmptyTables(on: cpus, tables) }
     for index in 0..<cpuCount.value {
       PrivateTables(tables.pointer(for: CPU(index: index))).freeUnlinked()
     }
-    removedTables.freeAll(of: frames)
   }
 
   // MARK: Faults
@@ -230,7 +245,7 @@ public struct AddressSpace: ~Copyable, Sendable {
 
   /// The CPUs that may have something of what was changed before: those that have a copy of it, or that
   /// use the tables and have a copy of an entry on the way to it. The fence pairs with the ones in
-  /// `activate` and `addHolder`: either the CPU is seen here, or it finds the new entries.
+  /// `activate` and `fillRoot`: either the CPU is seen here, or it finds the new entries.
   private func cpusToTell(of operation: borrowing RangeOperation) -> CPUSet {
     if scheme == .perCPU { return CPUSet(bits: operation.holders) }
     memoryFence(ordering: .sequentiallyConsistent)
@@ -238,7 +253,7 @@ public struct AddressSpace: ~Copyable, Sendable {
     var part = RangeParts(
       level: PageTableFormat.rootLevel, from: operation.start, to: operation.end)
     while part.goesOn {
-      users |= rootTable[part.index].currentHolders
+      users |= rootTable[part.index].seenHolders
       part.advance()
     }
     return CPUSet(bits: operation.holders | users & active.load(ordering: .relaxed))

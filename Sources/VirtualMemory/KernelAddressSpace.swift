@@ -48,12 +48,12 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
 
   /// Copies the entries of the kernel's part to the root of another tree. When all of them are there:
   /// after the first stack was made and all memory is mapped.
-  func copyEntries(to other: TablePage) {
+  func copyEntries(to other: PrivateTable) {
     guard root.value != 0 else { return }
-    let own = TablePage(root.value, of: other.frames)
+    let own = PrivateTable(root.value, of: other.frames)
     let level = PageTableFormat.rootLevel
     for index in 0..<PageTableFormat.index(of: AddressSpaceLayout.localStart, level: level) {
-      other[index].store(own[index].load())
+      other[index] = own[index]
     }
   }
 

@@ -17,7 +17,7 @@ extension PrivateTables {
       switch state.pointee.scheme {
       case .perCPU:
         changeCopies(from: start, to: end, keeping: permissions)
-        if state.pointee.emptyCount > Self.emptyLimit { unlinkEmptyTables() }
+        if state.pointee.emptyCount.load(ordering: .relaxed) > Self.emptyLimit { unlinkEmptyTables() }
       case .shared:
         if permissions == nil { forgetRootEntries(from: start, to: end) }
       }
@@ -49,7 +49,7 @@ extension PrivateTables {
     if end &- start < PageTableFormat.span(level: level) { return }
     var part = RangeParts(level: level, from: start, to: end)
     while part.goesOn {
-      if part.isWhole { root[part.index].store(.empty) }
+      if part.isWhole { root[part.index] = .empty }
       part.advance()
     }
   }
@@ -63,8 +63,7 @@ extension PrivateTables {
       var level = PageTableFormat.rootLevel
       while true {
         let part = RangeParts(level: level, from: address, to: end)
-        let slot = table[part.index]
-        let entry = slot.load()
+        let entry = table[part.index]
         if level == 0 {
           address = changePages(of: table, part, keeping: permissions)
         } else if entry.isTable(level: level) {
@@ -73,7 +72,7 @@ extension PrivateTables {
             level -= 1
             continue
           }
-          slot.store(.empty)
+          table[part.index] = .empty
           take(table.child(entry), level: level - 1)
           removeUses(1, of: table, level: level)
           address = part.end
@@ -81,7 +80,7 @@ extension PrivateTables {
           if entry.isPresent {
             // A large page of which only a part changes has been divided.
             let new = part.isWhole ? entry.keeping(permissions) : .empty
-            slot.store(new)
+            table[part.index] = new
             if !new.isPresent { removeUses(1, of: table, level: level) }
           }
           address = part.end
@@ -94,16 +93,15 @@ extension PrivateTables {
   /// Changes the rest of a table of pages; returns where it ends.
   @inline(__always)
   private func changePages(
-    of table: TablePage, _ first: RangeParts, keeping permissions: PagePermissions?
+    of table: PrivateTable, _ first: RangeParts, keeping permissions: PagePermissions?
   ) -> UInt64 {
     var part = first
     var gone = 0
     while true {
-      let slot = table[part.index]
-      let entry = slot.load()
+      let entry = table[part.index]
       if entry.isPresent {
         let new = entry.keeping(permissions)
-        slot.store(new)
+        table[part.index] = new
         if !new.isPresent { gone += 1 }
       }
       let isLast = part.index == PageTableFormat.entryCount - 1
@@ -118,9 +116,11 @@ extension PrivateTables {
 
   /// Takes out the table that an entry leads to, which has no entries of its own.
   @inline(never)
-  func unlink(_ slot: TableSlot, of table: TablePage, level: Int) {
-    let entry = slot.load()
-    slot.store(.empty)
+  func unlink(
+    _ slot: UnsafeMutablePointer<PageTableEntry>, of table: PrivateTable, level: Int
+  ) {
+    let entry = slot.pointee
+    slot.pointee = .empty
     take(table.child(entry), level: level - 1)
     removeUses(1, of: table, level: level)
     AddressTranslation.forgetAll()
@@ -129,7 +129,7 @@ extension PrivateTables {
 
   /// Takes out all tables that have no entries, and forgets them.
   func releaseEmptyTables() {
-    if state.pointee.emptyCount == 0 || !hasRoot { return }
+    if !hasEmptyTables || !hasRoot { return }
     unlinkEmptyTables()
     AddressTranslation.forgetAll()
     publishUnlinked()
@@ -140,60 +140,60 @@ extension PrivateTables {
     var part = RangeParts(
       level: PageTableFormat.rootLevel, from: state.pointee.start, to: state.pointee.end)
     while part.goesOn {
-      let entry = root[part.index].load()
+      let entry = root[part.index]
       if entry.isPresent {
         let upper = root.child(entry)
         for index in 0..<PageTableFormat.entryCount {
-          let entry = upper[index].load()
+          let entry = upper[index]
           if entry.isTable(level: 2) { unlinkEmptyTables(below: upper.child(entry), level: 1) }
         }
         unlinkEmptyTables(below: upper, level: 2)
-        unlinkIfEmpty(root[part.index], of: root, level: 3)
+        unlinkIfEmpty(part.index, of: root, level: 3)
       }
       part.advance()
     }
   }
 
-  private func unlinkEmptyTables(below table: TablePage, level: Int) {
+  private func unlinkEmptyTables(below table: PrivateTable, level: Int) {
     for index in 0..<PageTableFormat.entryCount {
-      unlinkIfEmpty(table[index], of: table, level: level)
+      unlinkIfEmpty(index, of: table, level: level)
     }
   }
 
-  private func unlinkIfEmpty(_ slot: TableSlot, of table: TablePage, level: Int) {
-    let entry = slot.load()
+  private func unlinkIfEmpty(_ index: Int, of table: PrivateTable, level: Int) {
+    let entry = table[index]
     guard entry.isTable(level: level), table.child(entry).useCount == 0 else { return }
-    slot.store(.empty)
+    table[index] = .empty
     take(table.child(entry))
     removeUses(1, of: table, level: level)
   }
 
   /// Adds a table that no entry leads to, and those below it, to the unlinked ones.
-  private func take(_ table: TablePage, level: Int) {
+  private func take(_ table: PrivateTable, level: Int) {
     switch level {
     case 0: take(table)
     case 1: takeWithPageTables(table)
     default:
       for index in 0..<PageTableFormat.entryCount {
-        let entry = table[index].load()
+        let entry = table[index]
         if entry.isTable(level: level) { takeWithPageTables(table.child(entry)) }
       }
       take(table)
     }
   }
 
-  private func takeWithPageTables(_ table: TablePage) {
+  private func takeWithPageTables(_ table: PrivateTable) {
     for index in 0..<PageTableFormat.entryCount {
-      let entry = table[index].load()
+      let entry = table[index]
       if entry.isTable(level: 1) { take(table.child(entry)) }
     }
     take(table)
   }
 
-  private func take(_ table: TablePage) {
-    if table.useCount == 0 { state.pointee.emptyCount -= 1 }
+  private func take(_ table: PrivateTable) {
+    if table.useCount == 0 { state.pointee.emptyCount.count(-1) }
     // The processor may still come by: as an entry this leads nowhere.
-    table[0].store(PageTableEntry(rawValue: state.pointee.firstUnlinked))
+    table[0] = PageTableEntry(rawValue: state.pointee.firstUnlinked)
     if state.pointee.firstUnlinked == 0 { state.pointee.lastUnlinked = table.address }
     state.pointee.firstUnlinked = table.address
   }
@@ -202,11 +202,11 @@ extension PrivateTables {
   private func publishUnlinked() {
     let first = state.pointee.firstUnlinked
     if first == 0 { return }
-    let last = TablePage(state.pointee.lastUnlinked, of: state.pointee.frames)
+    let last = PrivateTable(state.pointee.lastUnlinked, of: state.pointee.frames)
     state.pointee.firstUnlinked = 0
     var next = state.pointee.freeable.load(ordering: .relaxed)
     while true {
-      last[0].store(PageTableEntry(rawValue: next))
+      last[0] = PageTableEntry(rawValue: next)
       // Release pairs with the acquire in `freeUnlinked`.
       let result = state.pointee.freeable.compareExchange(
         expected: next, desired: first, ordering: .releasing)
@@ -225,8 +225,8 @@ extension PrivateTables {
   private func freeAllUnlinked() {
     var address = state.pointee.freeable.exchange(0, ordering: .acquiring)
     while address != 0 {
-      let table = TablePage(address, of: state.pointee.frames)
-      address = table[0].load().rawValue
+      let table = PrivateTable(address, of: state.pointee.frames)
+      address = table[0].rawValue
       table.free()
     }
   }

@@ -20,8 +20,8 @@ struct PrivateTables {
     let end: UInt64
     /// The physical address of the root; 0 as long as this CPU has not used the address space.
     var root: UInt64 = 0
-    /// How many tables are linked that have no entry.
-    var emptyCount = 0
+    /// How many tables are linked that have no entry. Other CPUs read it.
+    let emptyCount = Atomic<Int>(0)
     /// The first and the last of the tables that were just unlinked, which the processor may still know.
     var firstUnlinked: UInt64 = 0
     var lastUnlinked: UInt64 = 0
@@ -39,14 +39,17 @@ struct PrivateTables {
   @inline(__always)
   var hasRoot: Bool { state.pointee.root != 0 }
 
+  /// Whether there are tables that `releaseEmptyTables` would take out.
+  var hasEmptyTables: Bool { state.pointee.emptyCount.load(ordering: .relaxed) > 0 }
+
   /// The root, if there is one.
   @inline(__always)
-  var root: TablePage { TablePage(state.pointee.root, of: state.pointee.frames) }
+  var root: PrivateTable { PrivateTable(state.pointee.root, of: state.pointee.frames) }
 
   /// Makes the root if there is none, with the kernel's entries in it. On this CPU, with preemption off.
   func makeRoot() throws(FrameAllocatorError) {
     if hasRoot { return }
-    let table = try TablePage.makePrivate(of: state.pointee.frames)
+    let table = try PrivateTable.make(of: state.pointee.frames)
     KernelAddressSpace.shared.copyEntries(to: table)
     state.pointee.root = table.address
   }
@@ -66,19 +69,21 @@ struct PrivateTables {
     if state.pointee.scheme == .perCPU {
       return try fillPage(address, entry, at: slot, level: level)
     }
-    let index = PageTableFormat.index(of: address, level: PageTableFormat.rootLevel)
     // Once it is there it stays until this CPU is told.
-    if root[index].load().isPresent { return true }
-    return fillRoot(address, commonRoot[index])
+    if root.slot(address, level: PageTableFormat.rootLevel).pointee.isPresent { return true }
+    return fillRoot(address, commonRoot.slot(address, level: PageTableFormat.rootLevel))
   }
 
   @inline(never)
   private func fillRoot(_ address: UInt64, _ slot: TableSlot) -> Bool {
     let entry = slot.load()
     guard entry.isTable(level: PageTableFormat.rootLevel) else { return false }
-    let index = PageTableFormat.index(of: address, level: PageTableFormat.rootLevel)
     return Processor.withInterruptsDisabled {
-      copy(entry, from: slot, to: root[index], of: address)
+      let isCurrent = copy(entry, from: slot, to: root.slot(address, level: PageTableFormat.rootLevel), of: address)
+      // Who changes an entry further down looks who is a holder here, after a fence: it sees this CPU, or
+      // this CPU's walks see the change.
+      memoryFence(ordering: .sequentiallyConsistent)
+      return isCurrent
     }
   }
 
@@ -102,7 +107,7 @@ struct PrivateTables {
   ) throws(FrameAllocatorError) -> Bool {
     while true {
       freeUnlinked()
-      let spare = try TablePage.makePrivate(of: state.pointee.frames)
+      let spare = try PrivateTable.make(of: state.pointee.frames)
       var isLinked = false
       let isFilled = Processor.withInterruptsDisabled { () -> Bool? in
         isLinked = link(spare, at: address, above: level)
@@ -116,11 +121,11 @@ struct PrivateTables {
 
   /// This CPU's table for an address at a level, if it has one. With interrupts off.
   @inline(__always)
-  private func findTable(_ address: UInt64, level: Int) -> TablePage? {
+  private func findTable(_ address: UInt64, level: Int) -> PrivateTable? {
     var table = root
     var current = PageTableFormat.rootLevel
     while current > level {
-      let entry = table[PageTableFormat.index(of: address, level: current)].load()
+      let entry = table.slot(address, level: current).pointee
       guard entry.isTable(level: current) else { return nil }
       table = table.child(entry)
       current -= 1
@@ -129,15 +134,15 @@ struct PrivateTables {
   }
 
   /// Puts an empty table where the first one is missing; returns whether one was. With interrupts off.
-  private func link(_ spare: TablePage, at address: UInt64, above level: Int) -> Bool {
+  private func link(_ spare: PrivateTable, at address: UInt64, above level: Int) -> Bool {
     var table = root
     var current = PageTableFormat.rootLevel
     while current > level {
-      let slot = table[PageTableFormat.index(of: address, level: current)]
-      let entry = slot.load()
+      let slot = table.slot(address, level: current)
+      let entry = slot.pointee
       guard entry.isTable(level: current) else {
-        slot.store(PageTableEntry(table: spare.address))
-        state.pointee.emptyCount += 1
+        slot.pointee = PageTableEntry(table: spare.address)
+        state.pointee.emptyCount.count(1)
         if entry.isPresent {
           // The copy of a large page that is divided by now.
           AddressTranslation.forget(address)
@@ -155,11 +160,13 @@ struct PrivateTables {
   /// Copies an entry into a table of this CPU. With interrupts off.
   @inline(__always)
   private func fill(
-    _ table: TablePage, _ address: UInt64, _ entry: PageTableEntry, at slot: TableSlot, level: Int
+    _ table: PrivateTable, _ address: UInt64, _ entry: PageTableEntry, at slot: TableSlot,
+    level: Int
   ) -> Bool {
-    let copy = table[PageTableFormat.index(of: address, level: level)]
-    if level > 0 && copy.load().isTable(level: level) { unlink(copy, of: table, level: level) }
-    let wasPresent = copy.load().isPresent
+    let copy = table.slot(address, level: level)
+    // Empty tables stay for a while, here or in the common tree.
+    if copy.pointee.isTable(level: level) { unlink(copy, of: table, level: level) }
+    let wasPresent = copy.pointee.isPresent
     let isCurrent = self.copy(entry, from: slot, to: copy, of: address)
     if isCurrent != wasPresent {
       if isCurrent {
@@ -175,14 +182,15 @@ struct PrivateTables {
   /// interrupts off from before until after: no call to forget may be answered in between.
   @inline(__always)
   private func copy(
-    _ entry: PageTableEntry, from slot: TableSlot, to copy: TableSlot, of address: UInt64
+    _ entry: PageTableEntry, from slot: TableSlot,
+    to copy: UnsafeMutablePointer<PageTableEntry>, of address: UInt64
   ) -> Bool {
     slot.addHolder()
     let isCurrent = slot.load() == entry
     // An older copy that allows less may be there, and be remembered. It goes in any case, before the
     // CPU leaves the set.
-    let old = copy.load()
-    copy.store(isCurrent ? entry : .empty)
+    let old = copy.pointee
+    copy.pointee = isCurrent ? entry : .empty
     if old.isPresent { AddressTranslation.forget(address) }
     if !isCurrent { slot.removeHolder() }
     return isCurrent
@@ -192,17 +200,17 @@ struct PrivateTables {
 
   /// Counts one more entry of a table. With interrupts off.
   @inline(__always)
-  func addUse(of table: TablePage, level: Int) {
+  func addUse(of table: PrivateTable, level: Int) {
     if level == PageTableFormat.rootLevel { return }
-    if table.useCount == 0 { state.pointee.emptyCount -= 1 }
+    if table.useCount == 0 { state.pointee.emptyCount.count(-1) }
     table.changeUseCount(by: 1)
   }
 
   /// Counts entries of a table as gone. With interrupts off.
   @inline(__always)
-  func removeUses(_ count: Int, of table: TablePage, level: Int) {
+  func removeUses(_ count: Int, of table: PrivateTable, level: Int) {
     if level == PageTableFormat.rootLevel || count == 0 { return }
     table.changeUseCount(by: -count)
-    if table.useCount == 0 { state.pointee.emptyCount += 1 }
+    if table.useCount == 0 { state.pointee.emptyCount.count(1) }
   }
 }

@@ -200,7 +200,7 @@ struct RangeOperation: ~Copyable {
     if level == PageTableFormat.rootLevel
       || cover.hasHolders && level <= PageTableFormat.largestPageLevel
     {
-      holders |= isKept ? slot.currentHolders : slot.takeHolders()
+      holders |= isKept ? slot.currentHolders() : slot.takeHolders()
     }
   }
 

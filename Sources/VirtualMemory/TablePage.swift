@@ -48,15 +48,6 @@ struct TablePage: Equatable {
     return TablePage(frame.rawValue, of: frames, hasHolders: hasHolders)
   }
 
-  /// An empty table for one CPU alone.
-  static func makePrivate(
-    of frames: UnsafePointer<FrameAllocator>
-  ) throws(FrameAllocatorError) -> TablePage {
-    let frame = try frames.pointee.allocateZeroed()
-    frames.pointee.setUse(.pageTable, value: 0, of: frame)
-    return TablePage(frame.rawValue, of: frames)
-  }
-
   private static func zero(_ frame: PhysicalAddress, count: Int) {
     PhysicalMemoryWindow.pointer(to: frame.rawValue)?
       .initializeMemory(as: UInt64.self, repeating: 0, count: count * 512)
@@ -106,6 +97,12 @@ struct TablePage: Equatable {
     TableSlot(
       place: PhysicalMemoryWindow.pointer(to: address &+ UInt64(index) &* 8).unsafelyUnwrapped
         .assumingMemoryBound(to: Atomic<UInt64>.self))
+  }
+
+  /// The entry for an address, in a table of this level.
+  @inline(__always)
+  func slot(_ address: UInt64, level: Int) -> TableSlot {
+    self[PageTableFormat.index(of: address, level: level)]
   }
 
   // MARK: The record
@@ -207,12 +204,11 @@ struct TableSlot {
   @inline(__always)
   private static var ownBit: UInt64 { 1 << UInt64(truncatingIfNeeded: Processor.index) }
 
-  /// Adds this CPU. A full fence, which pairs with the one between the change of an entry and
-  /// `takeHolders`: either that sees this CPU, or this CPU sees the change.
+  /// Adds this CPU, before it looks at the entry again. Who changes the entry reads the set afterwards,
+  /// by an exchange too: the one that comes later sees the other's bit, or the other's entry.
   @inline(__always)
   func addHolder() {
     holders.pointee.bitwiseOr(Self.ownBit, ordering: .acquiringAndReleasing)
-    memoryFence(ordering: .sequentiallyConsistent)
   }
 
   /// Takes this CPU out, which has nothing of the entry any more. Release: what it did with the page is
@@ -220,17 +216,21 @@ struct TableSlot {
   @inline(__always)
   func removeHolder() { holders.pointee.bitwiseAnd(~Self.ownBit, ordering: .releasing) }
 
-  /// The CPUs that have a copy of an entry that was changed just before, by an operation that is a full
-  /// fence.
+  /// The CPUs that have a copy of an entry. To be relied upon after a fence that pairs with one between
+  /// `addHolder` and what it is for.
   @inline(__always)
-  var currentHolders: UInt64 { holders.pointee.load(ordering: .acquiring) }
+  var seenHolders: UInt64 { holders.pointee.load(ordering: .acquiring) }
 
-  /// The same, which are told to have none afterwards.
+  /// The CPUs that have a copy of an entry that was changed before. An exchange that changes nothing: see
+  /// `addHolder`.
   @inline(__always)
-  func takeHolders() -> UInt64 {
-    // Most pages have holders; but a line that is not written stays with whoever reads it.
-    currentHolders == 0 ? 0 : holders.pointee.exchange(0, ordering: .acquiringAndReleasing)
+  func currentHolders() -> UInt64 {
+    holders.pointee.bitwiseOr(0, ordering: .acquiringAndReleasing).oldValue
   }
+
+  /// The same, where these CPUs are told to have none afterwards.
+  @inline(__always)
+  func takeHolders() -> UInt64 { holders.pointee.exchange(0, ordering: .acquiringAndReleasing) }
 
   // MARK: Storing
 

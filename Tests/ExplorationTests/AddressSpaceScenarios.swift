@@ -55,8 +55,7 @@ enum AddressSpaceScenarios {
       } catch {
         simulation.check(false, "no memory for the address space")
       }
-      // Each CPU's root stays.
-      freeAtStart = frames.pointee.freeFrameCount - cpuCount
+      freeAtStart = frames.pointee.freeFrameCount
       simulation.keep(self)
     }
 
@@ -71,6 +70,7 @@ enum AddressSpaceScenarios {
         use()
         body()
         space.deactivate()
+        space.releaseTables()
       }
     }
 
@@ -84,6 +84,7 @@ enum AddressSpaceScenarios {
         use()
         body()
         space.deactivate()
+        space.releaseTables()
       }
     }
 
@@ -144,7 +145,10 @@ enum AddressSpaceScenarios {
       atEnd { [self] in
         unmap(base, 512 * 512 * 512)
         space.freeRemovedTables()
+        space.deactivate()
+        space.releaseTables()
         let free = frames.pointee.freeFrameCount
+        use()
         simulation.check(
           free == freeAtStart, "\(freeAtStart - free) frames of \(freeAtStart) are lost")
       }
