@@ -2,6 +2,8 @@
 import CMachine
 import Machine
 import PerCPU
+import PhysicalMemory
+import VirtualMemory
 
 /// Where each secondary CPU finds its block: a word per CPU next to what else is its own.
 enum ProcessorBlocks {
@@ -21,10 +23,12 @@ enum ProcessorBlocks {
 public func secondaryBoot(_ index: UInt64) {
   let cpu = CPU(index: Int(index))
   Processor.configure(ProcessorBlocks.block(of: cpu))
-  guard Admission.admit(cpu) else { Processor.halt() }
+  // Its root was made before it was started.
+  guard (try? AddressSpace.shared.activate()) != nil, Admission.admit(cpu) else { Processor.halt() }
   // The boot CPU waits for this.
+  FrameAllocator.shared.fillReserve()
   Processor.send(.wake, to: 0)
   Processor.enableInterrupts()
-  CPUWork.serve()
+  Idle.run()
 }
 #endif

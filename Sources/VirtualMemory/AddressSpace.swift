@@ -25,6 +25,7 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// The CPUs whose processors may use the tables.
   private let active = Atomic<UInt64>(0)
   let removedTables = RemovedTables()
+  let areaKinds = AreaKinds()
 
   /// An address space that is nowhere yet.
   public init() {}
@@ -32,7 +33,7 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// Takes the addresses from `start` up to `end`, whole entries of a root table, for CPUs with
   /// indices below `cpuCount`. `frames` stays where it is. Before any other CPU uses it.
   public func initialize(
-    from start: UInt64 = AddressSpaceLayout.start, to end: UInt64 = AddressSpaceLayout.end,
+    from start: UInt64 = AddressSpace.lowestAddress, to end: UInt64 = AddressSpace.addressLimit,
     scheme: PageTableScheme, cpuCount: Int, on frames: UnsafePointer<FrameAllocator>
   ) throws(FrameAllocatorError) {
     let byteCount = CPULocal<PrivateTables.State>.byteCount(for: cpuCount)
@@ -62,15 +63,20 @@ public struct AddressSpace: ~Copyable, Sendable {
     PageTableScheme(rawValue: schemeNumber.value) ?? .shared
   }
 
-  private var rootTable: TablePage {
+  var rootTable: TablePage {
     TablePage(root.value, of: frames, hasHolders: scheme.hasHoldersOfPages)
   }
 
   /// With preemption off.
   private var ownTables: PrivateTables { PrivateTables(tables.current) }
 
+  /// The first address of the space.
+  var lowestAddress: UInt64 { lowest.value }
+  /// One more than the last one.
+  var endOfAddresses: UInt64 { limit.value }
+
   @inline(__always)
-  private var frames: UnsafePointer<FrameAllocator> {
+  var frames: UnsafePointer<FrameAllocator> {
     guard let frames = UnsafePointer<FrameAllocator>(bitPattern: UInt(allocator.value)) else {
       fatalError("an address space is used before it is somewhere")
     }
@@ -78,6 +84,15 @@ public struct AddressSpace: ~Copyable, Sendable {
   }
 
   // MARK: CPUs
+
+  /// Makes the root of a CPU that does not run yet, so that its `activate` cannot fail.
+  public func prepare(for cpu: CPU) throws(AddressSpaceError) {
+    do throws(FrameAllocatorError) {
+      try PrivateTables(tables.pointer(for: cpu)).makeRoot()
+    } catch {
+      throw .outOfMemory
+    }
+  }
 
   /// Makes the calling CPU use these page tables. The first time it makes the CPU's own root, which
   /// may fail. Not in interrupts; the thread stays on this CPU until `deactivate`.
@@ -155,10 +170,14 @@ public struct AddressSpace: ~Copyable, Sendable {
 
   /// Promises memory at a range of addresses of whole pages where nothing is.
   public func map(
-    at start: UInt64, byteCount: UInt64, _ permissions: PagePermissions, replacing: Bool = false
+    at start: UInt64, byteCount: UInt64, _ permissions: PagePermissions,
+    as kind: AreaKind = .anonymous,
+    replacing: Bool = false
   ) throws(AddressSpaceError) {
-    let promise = PageTableEntry(reserved: permissions, area: 0)
-    try perform(replacing ? .replace(promise) : .reserve(promise), at: start, byteCount)
+    try withNumber(of: kind) { number throws(AddressSpaceError) in
+      let promise = PageTableEntry(reserved: permissions, area: number)
+      try perform(replacing ? .replace(promise) : .reserve(promise), at: start, byteCount)
+    }
   }
 
   /// Takes away all that is mapped in a range. When it returns, no CPU reaches the old pages any more

@@ -8,4 +8,6 @@ public enum AddressSpaceError: Error, Equatable, Sendable {
   case occupied(start: UInt64, byteCount: UInt64)
   /// There is no memory for page tables, or for pages.
   case outOfMemory
+  /// There are 2,047 kinds of areas already, and all are in use.
+  case tooManyKinds
 }

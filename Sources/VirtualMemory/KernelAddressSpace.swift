@@ -52,7 +52,7 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
     guard root.value != 0 else { return }
     let own = PrivateTable(root.value, of: other.frames)
     let level = PageTableFormat.rootLevel
-    for index in 0..<PageTableFormat.index(of: AddressSpaceLayout.localStart, level: level) {
+    for index in 0..<PageTableFormat.index(of: AddressSpace.localAddresses, level: level) {
       other[index] = own[index]
     }
   }

@@ -1,5 +1,3 @@
-import Machine
-
 /// How much of an address space's page tables each CPU has for itself. Chosen once, at boot; what an
 /// address space does is the same.
 ///
@@ -18,17 +16,4 @@ public enum PageTableScheme: UInt64, Sendable {
   /// Whether the holders of each page are known.
   @inline(__always)
   var hasHoldersOfPages: Bool { self == .perCPU }
-}
-
-/// Where address spaces lie: in whole entries of the root tables.
-public enum AddressSpaceLayout {
-  /// Below is the kernel's part: the same entries in every root.
-  static let kernelEnd: UInt64 = 0x2000_0000_0000
-  /// The application's part: 64 entries of 512 GiB.
-  public static let start: UInt64 = kernelEnd
-  /// One more than the last address.
-  public static let end: UInt64 = 0x4000_0000_0000
-  /// Addresses that mean something else on each CPU, see `CPULocalWindow`: the last entry below the
-  /// application's part.
-  public static let localStart: UInt64 = kernelEnd - (1 << 39)
 }

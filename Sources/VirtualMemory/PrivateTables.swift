@@ -46,7 +46,8 @@ struct PrivateTables {
   @inline(__always)
   var root: PrivateTable { PrivateTable(state.pointee.root, of: state.pointee.frames) }
 
-  /// Makes the root if there is none, with the kernel's entries in it. On this CPU, with preemption off.
+  /// Makes the root if there is none, with the kernel's entries in it. On this CPU, with preemption off,
+  /// or before it runs.
   func makeRoot() throws(FrameAllocatorError) {
     if hasRoot { return }
     let table = try PrivateTable.make(of: state.pointee.frames)

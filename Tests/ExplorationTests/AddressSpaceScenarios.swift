@@ -2,6 +2,7 @@ import Boot
 import Exploration
 import Locking
 import Machine
+import PerCPU
 import PhysicalMemory
 
 @testable import VirtualMemory
@@ -55,7 +56,9 @@ enum AddressSpaceScenarios {
       } catch {
         simulation.check(false, "no memory for the address space")
       }
+      // Each CPU gives its root back in the end.
       freeAtStart = frames.pointee.freeFrameCount
+      for index in 0..<cpuCount { try? space.prepare(for: CPU(index: index)) }
       simulation.keep(self)
     }
 

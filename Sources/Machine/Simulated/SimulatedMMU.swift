@@ -56,6 +56,23 @@ public final class SimulatedMMU {
 
   func forgetAll(on cpu: Int) { units[cpu].buffer.forgetAll() }
 
+  /// A page that a CPU remembers.
+  public struct RememberedPage {
+    /// The first virtual address.
+    public let address: UInt64
+    /// Its size in bytes.
+    public let byteCount: UInt64
+    /// The physical address.
+    public let physical: UInt64
+    /// Whether it may be written.
+    public let isWritable: Bool
+    /// Whether it may be executed.
+    public let isExecutable: Bool
+  }
+
+  /// All pages that a CPU remembers: what a test compares with the tables.
+  public func rememberedPages(of cpu: Int) -> [RememberedPage] { units[cpu].buffer.rememberedPages }
+
   /// Reads the word at a virtual address, a multiple of 8, as the current CPU.
   public func read(_ address: UInt64) throws(SimulatedPageFault) -> UInt64 {
     explore(.read, at: address)
@@ -73,6 +90,12 @@ public final class SimulatedMMU {
     explore(.access, at: UInt64(UInt(bitPattern: word)), byteCount: 8)
     apus_simulated_store(word, value)
     exploreWritten()
+  }
+
+  /// Fetches an instruction at a virtual address, as the current CPU.
+  public func fetch(_ address: UInt64) throws(SimulatedPageFault) {
+    explore(.read, at: address)
+    _ = try translate(address, .execute)
   }
 
   private static func word(at physical: UInt64) -> UnsafeMutablePointer<UInt64>? {

@@ -41,6 +41,14 @@ struct TranslationBuffer {
     return nil
   }
 
+  var rememberedPages: [SimulatedMMU.RememberedPage] {
+    pages.map { key, page in
+      SimulatedMMU.RememberedPage(
+        address: key.prefix, byteCount: PageTableFormat.span(level: key.level),
+        physical: page.physical, isWritable: page.isWritable, isExecutable: page.isExecutable)
+    }
+  }
+
   mutating func rememberPage(_ translation: Translation, of address: UInt64, level: Int) {
     pages[Key(prefix: address & ~(PageTableFormat.span(level: level) - 1), level: level)] =
       translation

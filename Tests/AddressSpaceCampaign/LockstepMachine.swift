@@ -1,0 +1,166 @@
+import Boot
+import CMachine
+import Interrupts
+import Locking
+import Machine
+import PerCPU
+import PhysicalMemory
+
+@testable import VirtualMemory
+
+/// Simulated CPUs that one thread plays, one operation after the other: a CPU that is interrupted
+/// answers at once. So a million operations take seconds, and all is the same in each run.
+///
+/// One at a time in a process: the kernel's mailboxes and epochs are global.
+public final class LockstepMachine {
+  /// How many CPUs there are.
+  public static let cpuCount = 3
+  static let frameCount = 2048
+  static let lowest: UInt64 = 1 << 39
+  static let limit: UInt64 = 3 << 39
+
+  let space = AddressSpace()
+  let frames = UnsafeMutablePointer<FrameAllocator>.allocate(capacity: 1)
+  let mmu = SimulatedMMU(cpuCount: LockstepMachine.cpuCount)
+  private let metadata: UnsafeMutableRawPointer
+  private let caches: UnsafeMutableRawPointer
+  /// Frames that are kept from the address space, to make memory short.
+  private var withheld: [(start: PhysicalAddress, count: Int)] = []
+  private(set) var usesSpace = [Bool](repeating: false, count: LockstepMachine.cpuCount)
+  private(set) var freeAtStart = 0
+
+  // What a process has once. By its address, since a pointer is no global constant.
+  private static let memory: UInt = {
+    func storage(_ byteCount: Int) -> UnsafeMutableRawPointer {
+      .allocate(byteCount: byteCount, alignment: 128)
+    }
+    Epoch.shared.initialize(in: storage(Epoch.byteCount(for: cpuCount)), count: cpuCount)
+    UrgentCall.initialize(in: storage(UrgentCall.byteCount(for: cpuCount)), count: cpuCount)
+    for index in 0..<cpuCount { CPUSet.markOnline(CPU(index: index)) }
+    return UInt(
+      bitPattern: UnsafeMutableRawPointer.allocate(
+        byteCount: frameCount * 4096, alignment: 2 << 20))
+  }()
+
+  private static let hooks: UInt = {
+    let hooks = UnsafeMutablePointer<apus_explorer>.allocate(capacity: 1)
+    hooks.initialize(
+      to: apus_explorer(
+        context: UnsafeMutableRawPointer(hooks), step: { _, _, _, _ in }, written: { _ in },
+        send: { _, _, index in LockstepMachine.interrupt(Int(index)) }, output: { _, _, _ in },
+        now: { _ in 0 }, arm_timer: { _, _ in }))
+    return UInt(bitPattern: hooks)
+  }()
+
+  /// A CPU does what others ask of it, in the middle of what another one does.
+  private static func interrupt(_ index: Int) {
+    let interrupted = apus_simulated_processor().pointee
+    apus_simulated_processor().pointee.index = Int64(index)
+    apus_simulated_processor().pointee.preemption_count = 0
+    apus_simulated_processor().pointee.interrupts_enabled = 1
+    answerUrgentCalls()
+    apus_simulated_processor().pointee.index = interrupted.index
+    apus_simulated_processor().pointee.preemption_count = interrupted.preemption_count
+    apus_simulated_processor().pointee.interrupts_enabled = interrupted.interrupts_enabled
+  }
+
+  /// A machine whose CPUs do not use its address space yet, with tables of one scheme. The calling thread is its own until `end`.
+  public init(_ scheme: PageTableScheme) {
+    let memory = UnsafeMutableRawBufferPointer(
+      start: UnsafeMutableRawPointer(bitPattern: Self.memory), count: Self.frameCount * 4096)
+    PhysicalMemoryWindow.simulateOnThisThread(with: memory)
+    apus_simulated_processor().pointee.explorer = UnsafePointer(bitPattern: Self.hooks)
+    Processor.index = 0
+    let end = UInt64(memory.count)
+    metadata = .allocate(byteCount: FrameAllocator.metadataByteCount(upTo: end), alignment: 128)
+    caches = .allocate(
+      byteCount: FrameAllocator.cacheByteCount(for: Self.cpuCount), alignment: 128)
+    frames.initialize(to: FrameAllocator())
+    frames.pointee.initialize(upTo: end, metadata: metadata)
+    frames.pointee.add(PhysicalRange(start: UInt64(4096), end: end))
+    frames.pointee.enableCaches(in: caches, count: Self.cpuCount)
+    mmu.useOnThisThread()
+    try? space.initialize(
+      from: Self.lowest, to: Self.limit, scheme: scheme, cpuCount: Self.cpuCount, on: frames)
+    for cpu in 0..<Self.cpuCount { try? space.prepare(for: CPU(index: cpu)) }
+    // The side table keeps what it took.
+    try? space.map(at: Self.lowest, byteCount: 4096, [], as: AreaKind(.reserved, named: "first"))
+    unmapAll()
+    freeAtStart = frames.pointee.freeFrameCount
+  }
+
+  /// Gives the thread back.
+  public func end() {
+    SimulatedMMU.useNoneOnThisThread()
+    apus_simulated_processor().pointee.explorer = nil
+    apus_simulated_processor().pointee.memory_base = 0
+    Processor.index = 0
+    frames.deinitialize(count: 1)
+    frames.deallocate()
+    metadata.deallocate()
+    caches.deallocate()
+  }
+
+  // MARK: CPUs
+
+  /// Whatever follows is done by this CPU.
+  func become(_ cpu: Int) { Processor.index = cpu }
+
+  /// The current CPU begins to use the address space, or ends it.
+  func setUsesSpace(_ uses: Bool) {
+    guard usesSpace[Processor.index] != uses else { return }
+    usesSpace[Processor.index] = uses
+    // Each has its root from the start on.
+    if uses { try? space.activate() } else { space.deactivate() }
+  }
+
+  /// What an access came to.
+  enum Access: Equatable {
+    case value(UInt64)
+    case refused(PageFault.Outcome)
+    /// The CPU does not get on: the same fault comes again and again.
+    case endless
+  }
+
+  /// Writes, reads (`nil`) or executes as a program does.
+  func access(_ kind: PageFault.Access, _ address: UInt64, value: UInt64 = 0) -> Access {
+    for _ in 0..<10 {
+      do throws(SimulatedPageFault) {
+        switch kind {
+        case .read: return .value(try mmu.read(address))
+        case .write: try mmu.write(value, to: address)
+        case .execute: try mmu.fetch(address)
+        }
+        return .value(value)
+      } catch {
+        let outcome = space.handle(PageFault(at: address, kind))
+        if outcome != .resolved { return .refused(outcome) }
+      }
+    }
+    return .endless
+  }
+
+  // MARK: Memory
+
+  /// Leaves the address space `count` frames; `nil` gives it all that there are.
+  func limitFrames(to count: Int?) {
+    while let block = withheld.popLast() { frames.pointee.free(block.start, count: block.count) }
+    guard let count else { return }
+    // Large blocks first: one by one it would take longer than all else.
+    for size in [512, 64, 8, 1] {
+      while frames.pointee.freeFrameCount >= count + size,
+        let block = try? frames.pointee.allocate(count: size)
+      {
+        withheld.append((block, size))
+      }
+    }
+  }
+
+  var isMemoryShort: Bool { !withheld.isEmpty }
+
+  /// Takes all away.
+  func unmapAll() {
+    try? space.unmap(at: Self.lowest, byteCount: Self.limit - Self.lowest)
+    space.freeRemovedTables()
+  }
+}
