@@ -42,10 +42,17 @@ struct TablePage: Equatable {
   static func makeRoot(
     of frames: UnsafePointer<FrameAllocator>, hasHolders: Bool
   ) throws(FrameAllocatorError) -> TablePage {
-    let frame = try frames.pointee.allocate(count: 2)
+    let frame = try allocate(frameCount: 2, of: frames)
     zero(frame, count: 2)
     frames.pointee.setUse(.pageTable, value: 0, of: frame)
     return TablePage(frame.rawValue, of: frames, hasHolders: hasHolders)
+  }
+
+  /// One block, so that the record of its first frame says how large it is.
+  private static func allocate(
+    frameCount: Int, of frames: UnsafePointer<FrameAllocator>
+  ) throws(FrameAllocatorError) -> PhysicalAddress {
+    try frames.pointee.allocate(count: frameCount, alignment: UInt64(frameCount) * 4096)
   }
 
   private static func zero(_ frame: PhysicalAddress, count: Int) {
@@ -60,7 +67,7 @@ struct TablePage: Equatable {
   ) throws(FrameAllocatorError) -> TablePage {
     let frames = parent.frames
     let hasOwnHolders = parent.hasHolders && level - 1 <= PageTableFormat.largestPageLevel
-    let frame = try frames.pointee.allocate(count: hasOwnHolders ? 2 : 1)
+    let frame = try allocate(frameCount: hasOwnHolders ? 2 : 1, of: frames)
     if hasOwnHolders { zero(PhysicalAddress(frame.rawValue + 4096), count: 1) }
     let table = TablePage(frame.rawValue, of: frames, hasHolders: parent.hasHolders)
     let words = table[0].place
