@@ -109,16 +109,12 @@ struct Processors {
     }
     ProcessorBlocks.store(block, for: CPU(index: 0))
     Processor.configure(block)
-    let isActive = withUnsafePointer(to: FrameAllocator.shared) {
-      do throws(FrameAllocatorError) {
-        try AddressSpace.shared.initialize(scheme: options.pageTableScheme, cpuCount: count, on: $0)
-      } catch {
-        return false
-      }
-      return (try? AddressSpace.shared.activate()) != nil
+    let space: Void? = withUnsafePointer(to: FrameAllocator.shared) {
+      try? AddressSpace.shared.initialize(
+        scheme: options.pageTableScheme, on: $0, cpuCount: count)
     }
-    guard isActive else {
-      StartUpFailure.stop("too little memory for page tables: give the machine more")
+    guard space != nil, (try? AddressSpace.shared.activate()) != nil else {
+      StartUpFailure.stop("too little memory for an address space: give the machine more")
     }
     FrameAllocator.shared.fillReserve()
     Processor.enableInterrupts()

@@ -16,59 +16,65 @@ import PhysicalMemory
 public struct AddressSpace: ~Copyable, Sendable {
   private let allocator = BootConstant<UInt64>(0)
   private let root = BootConstant<UInt64>(0)
-  private let lowest = BootConstant<UInt64>(0)
-  private let limit = BootConstant<UInt64>(0)
+  let lowest = BootConstant<UInt64>(0)
+  let limit = BootConstant<UInt64>(0)
   private let schemeNumber = BootConstant<UInt64>(0)
   private let cpuCount = BootConstant<Int>(0)
-  /// What each CPU has for itself.
-  private let tables = CPULocal<PrivateTables.State>()
+  /// What each CPU has of the page tables for itself.
+  private let privateTables = CPULocal<PrivateTables.State>()
   /// The CPUs whose processors may use the tables.
   private let active = Atomic<UInt64>(0)
   let removedTables = RemovedTables()
+  private let cpuArenas = CPULocal<Arena>()
   let areaKinds = AreaKinds()
 
   /// An address space that is nowhere yet.
   public init() {}
 
-  /// Takes the addresses from `start` up to `end`, whole entries of a root table, for CPUs with
-  /// indices below `cpuCount`. `frames` stays where it is. Before any other CPU uses it.
+  /// Takes the addresses from `start` up to `end`, whole entries of a root table, for the CPUs with
+  /// indices below `cpuCount`. The tables, and the CPUs' storage, are frames of `frames`, which stays where
+  /// it is. On the boot CPU.
   public func initialize(
     from start: UInt64 = AddressSpace.lowestAddress, to end: UInt64 = AddressSpace.addressLimit,
-    scheme: PageTableScheme, cpuCount: Int, on frames: UnsafePointer<FrameAllocator>
+    scheme: PageTableScheme, on frames: UnsafePointer<FrameAllocator>, cpuCount: Int
   ) throws(FrameAllocatorError) {
-    let byteCount = CPULocal<PrivateTables.State>.byteCount(for: cpuCount)
-    let pageCount = (byteCount + 4095) / 4096
     let root = try TablePage.makeRoot(of: frames, hasHolders: scheme.hasHoldersOfPages)
-    let storage: PhysicalAddress
-    do throws(FrameAllocatorError) {
-      storage = try frames.pointee.allocate(count: pageCount)
-    } catch {
-      root.free()
-      throw error
-    }
-    guard let memory = PhysicalMemoryWindow.pointer(to: storage.rawValue) else { return }
-    tables.initialize(in: memory, count: cpuCount) { _ in
-      PrivateTables.State(scheme: scheme, frames: frames, start: start, end: end)
-    }
     allocator.set(UInt64(UInt(bitPattern: frames)))
     self.root.set(root.address)
     lowest.set(start)
     limit.set(end)
     schemeNumber.set(scheme.rawValue)
     self.cpuCount.set(cpuCount)
+    let arenasByteCount = CPULocal<Arena>.byteCount(for: cpuCount)
+    let byteCount = UInt64(arenasByteCount + CPULocal<PrivateTables.State>.byteCount(for: cpuCount))
+    let storage = try frames.pointee.allocate(
+      count: Int((byteCount + FrameAllocator.frameSize - 1) / FrameAllocator.frameSize))
+    let pointer = PhysicalMemoryWindow.pointer(to: storage.rawValue).unsafelyUnwrapped
+    cpuArenas.initialize(in: pointer, count: cpuCount) {
+      let number = arenas.number(of: $0.index)
+      return Arena(cursor: arenas.start(number), end: arenas.end(number))
+    }
+    privateTables.initialize(in: pointer + arenasByteCount, count: cpuCount) { _ in
+      PrivateTables.State(scheme: scheme, frames: frames, start: start, end: end)
+    }
   }
 
-  /// How its CPUs see the page tables.
+  /// How much of the page tables each CPU has for itself.
   public var scheme: PageTableScheme {
     PageTableScheme(rawValue: schemeNumber.value) ?? .shared
   }
 
+  static let pageSize = FrameAllocator.frameSize
+
+  /// The root of the tree that all CPUs share.
+  @inline(__always)
   var rootTable: TablePage {
     TablePage(root.value, of: frames, hasHolders: scheme.hasHoldersOfPages)
   }
 
-  /// With preemption off.
-  private var ownTables: PrivateTables { PrivateTables(tables.current) }
+  /// What this CPU has for itself. With preemption off.
+  @inline(__always)
+  private var ownTables: PrivateTables { PrivateTables(privateTables.current) }
 
   /// The first address of the space.
   var lowestAddress: UInt64 { lowest.value }
@@ -83,12 +89,19 @@ public struct AddressSpace: ~Copyable, Sendable {
     return frames
   }
 
+  @inline(__always)
+  var arenas: Arenas { Arenas(from: lowest.value, to: limit.value) }
+
+  /// What this CPU notes about its arena. With preemption off.
+  @inline(__always)
+  var ownArena: UnsafeMutablePointer<Arena> { cpuArenas.current }
+
   // MARK: CPUs
 
   /// Makes the root of a CPU that does not run yet, so that its `activate` cannot fail.
   public func prepare(for cpu: CPU) throws(AddressSpaceError) {
     do throws(FrameAllocatorError) {
-      try PrivateTables(tables.pointer(for: cpu)).makeRoot()
+      try PrivateTables(privateTables.pointer(for: cpu)).makeRoot()
     } catch {
       throw .outOfMemory
     }
@@ -125,28 +138,7 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// What a CPU has counted of the shootdowns of this address space. Exact when it does none just now.
   public func shootdownCounts(of cpu: CPU) -> ShootdownCounts {
     guard cpu.index < cpuCount.value else { return ShootdownCounts() }
-    return tables.pointer(for: cpu).pointee.counts.values
-  }
-
-  /// Waits until no CPU can be on its way through a table that was removed, and frees them all. With
-  /// no lock held; not in interrupts.
-  public func freeRemovedTables() {
-    releasePrivateTables()
-    removedTables.freeAll(of: frames)
-  }
-
-  /// Frees what the CPUs do not need of their own tables.
-  @inline(never)
-  private func releasePrivateTables() {
-    var cpus = CPUSet()
-    for index in 0..<cpuCount.value {
-      let cpu = CPU(index: index)
-      if PrivateTables(tables.pointer(for: cpu)).hasEmptyTables { cpus.insert(cpu) }
-    }
-    if !cpus.isEmpty { TLBShootdown.releaseEmptyTables(on: cpus, tables) }
-    for index in 0..<cpuCount.value {
-      PrivateTables(tables.pointer(for: CPU(index: index))).freeUnlinked()
-    }
+    return privateTables.pointer(for: cpu).pointee.counts.values
   }
 
   // MARK: Faults
@@ -166,115 +158,156 @@ public struct AddressSpace: ~Copyable, Sendable {
     }
   }
 
-  // MARK: Ranges
+  // MARK: Operations
 
-  /// Promises memory at a range of addresses of whole pages where nothing is.
-  public func map(
-    at start: UInt64, byteCount: UInt64, _ permissions: PagePermissions,
-    as kind: AreaKind = .anonymous,
-    replacing: Bool = false
-  ) throws(AddressSpaceError) {
-    try withNumber(of: kind) { number throws(AddressSpaceError) in
-      let promise = PageTableEntry(reserved: permissions, area: number)
-      try perform(replacing ? .replace(promise) : .reserve(promise), at: start, byteCount)
-    }
-  }
-
-  /// Takes away all that is mapped in a range. When it returns, no CPU reaches the old pages any more
-  /// and they are free.
-  public func unmap(at start: UInt64, byteCount: UInt64) throws(AddressSpaceError) {
-    try perform(.unmap, at: start, byteCount)
-  }
-
-  /// Gives all that is mapped in a range other permissions.
-  public func protect(
-    at start: UInt64, byteCount: UInt64, _ permissions: PagePermissions
-  ) throws(AddressSpaceError) {
-    try perform(.protect(permissions), at: start, byteCount)
-  }
-
-  /// Frees the pages of a range; what is accessed again is zero.
-  public func discard(at start: UInt64, byteCount: UInt64) throws(AddressSpaceError) {
-    try perform(.drop, at: start, byteCount)
-  }
-
-  private func check(_ start: UInt64, _ byteCount: UInt64) throws(AddressSpaceError) -> UInt64 {
-    let page = PageTableFormat.span(level: 0)
-    guard byteCount > 0, (start | byteCount) & (page &- 1) == 0 else {
-      throw .notPageAligned(start: start, byteCount: byteCount)
-    }
+  /// Checks a range of whole pages; returns where it ends.
+  @inline(__always)
+  func check(_ start: UInt64, _ byteCount: UInt64) throws(AddressSpaceError) -> UInt64 {
     let (end, overflow) = start.addingReportingOverflow(byteCount)
-    guard !overflow, start >= lowest.value, end <= limit.value else {
-      throw .outOfBounds(start: start, byteCount: byteCount)
-    }
+    guard byteCount > 0, (start | byteCount) & (Self.pageSize &- 1) == 0, !overflow,
+      start >= lowest.value, end <= limit.value
+    else { throw refusal(of: start, byteCount) }
     return end
   }
 
-  private func perform(
-    _ kind: RangeChange.Kind, at start: UInt64, _ byteCount: UInt64
-  ) throws(AddressSpaceError) {
-    let end = try check(start, byteCount)
-    let change = RangeChange(kind)
-    try Epoch.shared.read { () throws(AddressSpaceError) in
-      var operation = RangeOperation(change, from: start, to: end, root: rootTable)
-      var failure: AddressSpaceError?
-      do throws(FrameAllocatorError) {
-        try operation.prepare()
-        if change.refusesOccupied && operation.wasOccupied {
-          failure = .occupied(start: start, byteCount: byteCount)
-        } else {
-          operation.apply()
-        }
-      } catch {
-        failure = .outOfMemory
-      }
-      let emptyLevel = complete(operation)
-      if let emptyLevel { removeEmptyTables(at: start, level: emptyLevel) }
-      if let failure { throw failure }
+  @inline(never)
+  private func refusal(of start: UInt64, _ byteCount: UInt64) -> AddressSpaceError {
+    if byteCount == 0 { return .empty }
+    if (start | byteCount) & (Self.pageSize - 1) != 0 {
+      return .notPageAligned(start: start, byteCount: byteCount)
     }
-    removedTables.freeThosePassed(of: frames)
-    Processor.withPreemptionDisabled { ownTables.freeUnlinked() }
+    return .outOfBounds(
+      start: start, byteCount: byteCount, lowest: lowest.value, limit: limit.value)
   }
 
-  /// Ends an operation; returns the level of its table if that is empty.
+  /// Changes a checked range.
   @inline(__always)
-  private func complete(_ operation: consuming RangeOperation) -> Int? {
-    if operation.isStale {
+  func perform(_ kind: RangeChange.Kind, from start: UInt64, to end: UInt64)
+    throws(AddressSpaceError)
+  {
+    let section = Epoch.shared.enter()
+    let refusal = performInSection(kind, from: start, to: end)
+    section.leave()
+    if let refusal { throw refusal }
+    trimIfNeeded()
+  }
+
+  /// The same within an epoch section; returns why it was refused.
+  @inline(__always)
+  func performInSection(
+    _ kind: RangeChange.Kind, from start: UInt64, to end: UInt64
+  ) -> AddressSpaceError? {
+    let change = RangeChange(kind)
+    let cover = CoveringTable(from: start, to: end, root: rootTable)
+    if let difference = cover.changeOneEntry(change, from: start, to: end) {
+      if difference != 0 { ownArena.pointee.emptyTableCount &+= difference }
+      return nil
+    }
+    return perform(change, from: start, to: end, in: cover)
+  }
+
+  @inline(never)
+  private func perform(
+    _ change: RangeChange, from start: UInt64, to end: UInt64, in cover: CoveringTable
+  ) -> AddressSpaceError? {
+    var operation = RangeOperation(change, from: start, to: end, in: cover)
+    var refusal: AddressSpaceError?
+    do throws(FrameAllocatorError) {
+      try operation.prepare()
+      if let end = operation.obstacleEnd {
+        refusal = .occupied(obstacleEnd: end)
+      } else {
+        operation.apply()
+      }
+    } catch {
+      refusal = .outOfMemory
+    }
+    complete(operation)
+    return refusal
+  }
+
+  /// Ends an operation whose changes are made, in its epoch section.
+  @inline(__always)
+  func complete(_ operation: consuming RangeOperation) {
+    let isStale = operation.isStale
+    if isStale {
       TLBShootdown.run(
-        on: cpusToTell(of: operation), tables, from: operation.start, to: operation.end,
+        on: cpusToTell(of: operation), privateTables, from: operation.start, to: operation.end,
         keeping: operation.change.keptPermissions)
     }
-    return operation.finish { removedTables.add($0) }
-  }
-
-  /// Takes tables out that have nothing left in them, from `level` upwards.
-  @inline(never)
-  private func removeEmptyTables(at address: UInt64, level: Int) {
-    var level: Int? = level
-    while let emptyLevel = level {
-      let span = PageTableFormat.span(level: emptyLevel + 1)
-      let start = address & ~(span &- 1)
-      var operation = RangeOperation(
-        RangeChange(.unmap), from: start, to: start &+ span, root: rootTable)
-      // Somebody may have mapped something there since.
-      if operation.holdsEmptyTable() { operation.apply() }
-      level = complete(operation)
+    if operation.emptiedTableCount != 0 {
+      ownArena.pointee.emptyTableCount &+= operation.emptiedTableCount
     }
+    operation.finish { removedTables.add($0) }
+    if isStale { ownTables.freeUnlinked() }
   }
 
-  /// The CPUs that may have something of what was changed before: those that have a copy of it, or that
-  /// use the tables and have a copy of an entry on the way to it. The fence pairs with the ones in
-  /// `activate` and `fillRoot`: either the CPU is seen here, or it finds the new entries.
+  /// The CPUs that may have something of what was changed before: those that have a copy of it; or, where
+  /// the tables are shared, those that use them and have a copy of an entry on the way to it. The fence
+  /// pairs with the ones in `activate` and `PrivateTables`: either the CPU is seen here, or it finds the
+  /// new entries.
   private func cpusToTell(of operation: borrowing RangeOperation) -> CPUSet {
     if scheme == .perCPU { return CPUSet(bits: operation.holders) }
     memoryFence(ordering: .sequentiallyConsistent)
     var users: UInt64 = 0
-    var part = RangeParts(
+    var part = RangePart(
       level: PageTableFormat.rootLevel, from: operation.start, to: operation.end)
     while part.goesOn {
       users |= rootTable[part.index].seenHolders
       part.advance()
     }
-    return CPUSet(bits: operation.holders | users & active.load(ordering: .relaxed))
+    return CPUSet(bits: users & active.load(ordering: .relaxed))
+  }
+
+  // MARK: Empty tables
+
+  /// Takes out empty tables when this CPU has left too many behind. Outside of epoch sections.
+  @inline(__always)
+  func trimIfNeeded() {
+    let isNeeded = Processor.withPreemptionDisabled {
+      ownArena.pointee.emptyTableCount > Arena.emptyTableLimit
+    }
+    if isNeeded { trim() }
+  }
+
+  @inline(never)
+  private func trim() {
+    let number = Processor.withPreemptionDisabled {
+      ownArena.pointee.emptyTableCount = 0
+      return arenas.number(of: Processor.index)
+    }
+    trim(from: arenas.start(number), to: arenas.end(number))
+    removedTables.freeThosePassed(of: frames)
+  }
+
+  private func trim(from start: UInt64, to end: UInt64) {
+    Epoch.shared.read {
+      var operation = RangeOperation(
+        RangeChange(.trim), from: start, to: end,
+        in: CoveringTable(from: start, to: end, root: rootTable))
+      operation.trim()
+      complete(operation)
+    }
+  }
+
+  /// Frees all memory that nobody uses: empty tables, also those that CPUs have for themselves. The table of an arena, one frame for 512 GiB,
+  /// stays. Waits until no CPU is on its way through a table that was removed; with no lock held, not
+  /// in interrupts.
+  public func reclaim() {
+    for number in 0..<arenas.count { trim(from: arenas.start(number), to: arenas.end(number)) }
+    releasePrivateTables()
+    removedTables.freeAll(of: frames)
+  }
+
+  private func releasePrivateTables() {
+    var cpus = CPUSet()
+    for index in 0..<cpuCount.value {
+      let cpu = CPU(index: index)
+      if PrivateTables(privateTables.pointer(for: cpu)).hasEmptyTables { cpus.insert(cpu) }
+    }
+    if !cpus.isEmpty { TLBShootdown.releaseEmptyTables(on: cpus, privateTables) }
+    for index in 0..<cpuCount.value {
+      PrivateTables(privateTables.pointer(for: CPU(index: index))).freeUnlinked()
+    }
   }
 }

@@ -61,12 +61,22 @@ public struct PageFault: Sendable {
         table = table.child(entry)
         level -= 1
       } else if entry.isReserved {
+        if level > 0 && !entry.isWhollyReserved {
+          let part = PageTableFormat.index(of: address, level: level - 1)
+          if part < entry.firstReserved || part > entry.lastReserved { return .unmapped }
+        }
         guard isAllowed(entry.allowed) else { return .forbidden }
         do throws(FrameAllocatorError) {
           if level > 0 {
-            try Self.installTable(at: slot, entry, level: level, of: root)
+            if entry.isLargePagePromise(level: level),
+              let page = Self.installLargePage(at: slot, entry, level: level, of: root.frames)
+            {
+              if try own.fill(address, page, at: slot, level: level, of: root) { return .resolved }
+            } else {
+              try Self.installTable(at: slot, entry, level: level, of: root)
+            }
           } else if let page = try Self.installPage(at: slot, entry, of: root.frames),
-            try own.fill(address, page, at: slot, level: level, commonRoot: root)
+            try own.fill(address, page, at: slot, level: level, of: root)
           {
             return .resolved
           }
@@ -76,9 +86,7 @@ public struct PageFault: Sendable {
       } else if entry.isPresent {
         guard isAllowed(entry.allowed) else { return .forbidden }
         do throws(FrameAllocatorError) {
-          guard try own.fill(address, entry, at: slot, level: level, commonRoot: root) else {
-            continue
-          }
+          guard try own.fill(address, entry, at: slot, level: level, of: root) else { continue }
         } catch {
           return .outOfMemory
         }
@@ -107,11 +115,27 @@ public struct PageFault: Sendable {
     return nil
   }
 
+  /// Returns the page; `nil` if there is none, or another CPU changed the entry first.
+  @inline(never)
+  private static func installLargePage(
+    at slot: TableSlot, _ promise: PageTableEntry, level: Int,
+    of frames: UnsafePointer<FrameAllocator>
+  ) -> PageTableEntry? {
+    let count = 1 << (9 * level)
+    guard let start = try? frames.pointee.allocateZeroed(count: count) else { return nil }
+    let page = PageTableEntry(
+      page: start.rawValue, promise.allowed, level: level, area: promise.area, isForeign: false)
+    if slot.replace(promise, by: page) { return page }
+    frames.pointee.free(start, count: count)
+    return nil
+  }
+
   @inline(never)
   private static func installTable(
     at slot: TableSlot, _ promise: PageTableEntry, level: Int, of root: TablePage
   ) throws(FrameAllocatorError) {
-    let table = try TablePage.make(splitting: promise, level: level, of: root)
+    let table = try TablePage.allocate(level: level - 1, of: root)
+    table.fill(splitting: promise, level: level, isHeld: false)
     if !slot.replace(promise, by: PageTableEntry(table: table.address)) { table.free() }
   }
 }

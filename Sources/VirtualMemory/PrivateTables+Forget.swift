@@ -13,14 +13,9 @@ extension PrivateTables {
   /// Forgets what this CPU has of a range, in its tables and in its processor; or, where pages only allow
   /// less than before, takes the other permissions from what it has.
   func forget(from start: UInt64, to end: UInt64, keeping permissions: PagePermissions?) {
-    if hasRoot {
-      switch state.pointee.scheme {
-      case .perCPU:
-        changeCopies(from: start, to: end, keeping: permissions)
-        if state.pointee.emptyCount.load(ordering: .relaxed) > Self.emptyLimit { unlinkEmptyTables() }
-      case .shared:
-        if permissions == nil { forgetRootEntries(from: start, to: end) }
-      }
+    if state.pointee.scheme == .perCPU && hasRoot {
+      changeCopies(from: start, to: end, keeping: permissions)
+      if state.pointee.emptyCount.load(ordering: .relaxed) > Self.emptyLimit { unlinkEmptyTables() }
     }
     forgetTranslations(from: start, to: end)
     publishUnlinked()
@@ -43,17 +38,6 @@ extension PrivateTables {
     }
   }
 
-  /// The tables of whole root entries may be on their way out of the common tree.
-  private func forgetRootEntries(from start: UInt64, to end: UInt64) {
-    let level = PageTableFormat.rootLevel
-    if end &- start < PageTableFormat.span(level: level) { return }
-    var part = RangeParts(level: level, from: start, to: end)
-    while part.goesOn {
-      if part.isWhole { root[part.index] = .empty }
-      part.advance()
-    }
-  }
-
   private func changeCopies(
     from start: UInt64, to end: UInt64, keeping permissions: PagePermissions?
   ) {
@@ -62,7 +46,7 @@ extension PrivateTables {
       var table = root
       var level = PageTableFormat.rootLevel
       while true {
-        let part = RangeParts(level: level, from: address, to: end)
+        let part = RangePart(level: level, from: address, to: end)
         let entry = table[part.index]
         if level == 0 {
           address = changePages(of: table, part, keeping: permissions)
@@ -93,7 +77,7 @@ extension PrivateTables {
   /// Changes the rest of a table of pages; returns where it ends.
   @inline(__always)
   private func changePages(
-    of table: PrivateTable, _ first: RangeParts, keeping permissions: PagePermissions?
+    of table: PrivateTable, _ first: RangePart, keeping permissions: PagePermissions?
   ) -> UInt64 {
     var part = first
     var gone = 0
@@ -104,9 +88,9 @@ extension PrivateTables {
         table[part.index] = new
         if !new.isPresent { gone += 1 }
       }
-      let isLast = part.index == PageTableFormat.entryCount - 1
+      let isLast = part.isLastOfTable
       part.advance()
-      if isLast || !part.goesOn { break }
+      if isLast { break }
     }
     removeUses(gone, of: table, level: 0)
     return part.start
@@ -137,7 +121,7 @@ extension PrivateTables {
 
   /// Looks at each table that is not one of pages only.
   private func unlinkEmptyTables() {
-    var part = RangeParts(
+    var part = RangePart(
       level: PageTableFormat.rootLevel, from: state.pointee.start, to: state.pointee.end)
     while part.goesOn {
       let entry = root[part.index]

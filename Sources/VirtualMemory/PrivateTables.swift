@@ -64,13 +64,13 @@ struct PrivateTables {
   @inline(__always)
   func fill(
     _ address: UInt64, _ entry: PageTableEntry, at slot: TableSlot, level: Int,
-    commonRoot: TablePage
+    of commonRoot: TablePage
   ) throws(FrameAllocatorError) -> Bool {
     if !hasRoot { return true }
     if state.pointee.scheme == .perCPU {
       return try fillPage(address, entry, at: slot, level: level)
     }
-    // Once it is there it stays until this CPU is told.
+    // Tables right below the root stay as long as the address space.
     if root.slot(address, level: PageTableFormat.rootLevel).pointee.isPresent { return true }
     return fillRoot(address, commonRoot.slot(address, level: PageTableFormat.rootLevel))
   }

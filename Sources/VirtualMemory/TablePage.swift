@@ -14,8 +14,8 @@ struct TablePage: Equatable {
 
   /// Where tables and pages come from.
   let frames: UnsafePointer<FrameAllocator>
-  /// Whether all tables of its tree whose entries may lead to pages know the holders of each: they lie
-  /// in a frame behind the table's, see `TableSlot.holders`. The root of the common tree always does.
+  /// Whether in its tree it is known of each page which CPUs hold it: see `TableSlot.holders`. The root
+  /// of a tree that CPUs share knows the holders of its entries in any case.
   let hasHolders: Bool
 
   @inline(__always)
@@ -27,8 +27,12 @@ struct TablePage: Equatable {
 
   /// The table that an entry of this one leads to.
   @inline(__always)
-  func child(_ entry: PageTableEntry) -> TablePage {
-    TablePage(entry.address, of: frames, hasHolders: hasHolders)
+  func child(_ entry: PageTableEntry) -> TablePage { table(at: entry.address) }
+
+  /// Another table of the same tree.
+  @inline(__always)
+  func table(at address: UInt64) -> TablePage {
+    TablePage(address, of: frames, hasHolders: hasHolders)
   }
 
   // What the record's value says: bit 0 to 6 one more than the CPU that holds the lock, or 0; bit 7
@@ -38,54 +42,88 @@ struct TablePage: Equatable {
   private static let detachedBit = 128 &* FrameRecord.valueUnit
   private static let useUnit = 256 &* FrameRecord.valueUnit
 
-  /// The empty root of a tree that all CPUs share.
+  /// What the record says when this CPU has the lock.
+  @inline(__always)
+  private static var holder: UInt32 {
+    (UInt32(truncatingIfNeeded: Processor.index) &+ 1) &* holderUnit
+  }
+
+  /// The empty root of a tree that CPUs share.
   static func makeRoot(
     of frames: UnsafePointer<FrameAllocator>, hasHolders: Bool
   ) throws(FrameAllocatorError) -> TablePage {
     let frame = try allocate(frameCount: 2, of: frames)
-    zero(frame, count: 2)
-    frames.pointee.setUse(.pageTable, value: 0, of: frame)
+    zero(frame, frameCount: 2)
     return TablePage(frame.rawValue, of: frames, hasHolders: hasHolders)
   }
 
+  /// Takes memory for a table at `level` of the tree of `other`, which has no entries yet and that nobody
+  /// may find before `fill`.
+  static func allocate(
+    level: Int, of other: TablePage
+  ) throws(FrameAllocatorError) -> TablePage {
+    guard other.hasHolders && level <= PageTableFormat.largestPageLevel else {
+      return other.table(at: try allocate(frameCount: 1, of: other.frames).rawValue)
+    }
+    let frame = try allocate(frameCount: 2, of: other.frames)
+    // The second one: nobody holds a page.
+    zero(PhysicalAddress(frame.rawValue + FrameAllocator.frameSize), frameCount: 1)
+    return other.table(at: frame.rawValue)
+  }
+
   /// One block, so that the record of its first frame says how large it is.
+  @inline(__always)
   private static func allocate(
     frameCount: Int, of frames: UnsafePointer<FrameAllocator>
   ) throws(FrameAllocatorError) -> PhysicalAddress {
-    try frames.pointee.allocate(count: frameCount, alignment: UInt64(frameCount) * 4096)
+    let frame = try frames.pointee.allocate(
+      count: frameCount, alignment: UInt64(frameCount) * FrameAllocator.frameSize)
+    frames.pointee.setUse(.pageTable, value: 0, of: frame)
+    return frame
   }
 
-  private static func zero(_ frame: PhysicalAddress, count: Int) {
-    PhysicalMemoryWindow.pointer(to: frame.rawValue)?
-      .initializeMemory(as: UInt64.self, repeating: 0, count: count * 512)
+  private static func zero(_ frame: PhysicalAddress, frameCount: Int) {
+    PhysicalMemoryWindow.pointer(to: frame.rawValue)?.initializeMemory(
+      as: UInt64.self, repeating: 0, count: frameCount * PageTableFormat.entryCount)
   }
 
-  /// Takes a frame, or two, and makes it a table whose entries say the same as `entry` of `parent` did,
-  /// which leads to no table and is at `level`.
-  static func make(
-    splitting entry: PageTableEntry, level: Int, of parent: TablePage
-  ) throws(FrameAllocatorError) -> TablePage {
-    let frames = parent.frames
-    let hasOwnHolders = parent.hasHolders && level - 1 <= PageTableFormat.largestPageLevel
-    let frame = try allocate(frameCount: hasOwnHolders ? 2 : 1, of: frames)
-    if hasOwnHolders { zero(PhysicalAddress(frame.rawValue + 4096), count: 1) }
-    let table = TablePage(frame.rawValue, of: frames, hasHolders: parent.hasHolders)
-    let words = table[0].place
-    // A large page becomes smaller ones in a row; all else is copied.
-    var part =
-      entry.hasFrame
-      ? PageTableEntry(
-        page: entry.address, entry.allowed, level: level - 1, area: entry.area,
-        isForeign: entry.isForeign) : entry
-    let step = entry.hasFrame ? PageTableFormat.span(level: level - 1) : 0
-    for index in 0..<PageTableFormat.entryCount {
-      UnsafeMutableRawPointer(words + index).storeBytes(of: part.rawValue, as: UInt64.self)
-      part.rawValue &+= step
+  /// Makes all entries say the same as `entry` did, which leads to no table and is at `level`, one above
+  /// this one's. Nobody else knows the table; on request this CPU holds its lock from the start.
+  func fill(splitting entry: PageTableEntry, level: Int, isHeld: Bool) {
+    let words = UnsafeMutableRawPointer(self[0].place)
+      .assumingMemoryBound(to: UInt64.self)
+    var (first, last) = (0, PageTableFormat.entryCount &- 1)
+    var uses = 0
+    var step: UInt64 = 0
+    if entry.hasFrame {
+      // A large page becomes smaller ones in a row.
+      step = PageTableFormat.span(level: level &- 1)
+    } else if entry.isReserved {
+      (first, last) = (entry.firstReserved, entry.lastReserved)
     }
-    let uses = entry.isUnmapped ? 0 : UInt32(PageTableFormat.entryCount)
-    frames.pointee.setUse(
-      .pageTable, value: uses &* useUnit / FrameRecord.valueUnit, of: frame)
-    return table
+    if entry.isUnmapped || last &- first != PageTableFormat.entryCount &- 1 {
+      words.initialize(repeating: 0, count: PageTableFormat.entryCount)
+    }
+    if !entry.isUnmapped {
+      var part = entry.part(first, level: level)
+      var index = first
+      while index <= last {
+        words[index] = part.rawValue
+        part.rawValue &+= step
+        index &+= 1
+      }
+      uses = last &- first &+ 1
+    }
+    let holder = isHeld ? Self.holder : 0
+    record.pointee.store(
+      record.pointee.load(ordering: .relaxed)
+        &+ UInt32(truncatingIfNeeded: uses) &* Self.useUnit &+ holder, ordering: .relaxed)
+  }
+
+  /// Undoes `fill` for a table that nobody has found and whose lock is free.
+  func clearUseCount() {
+    let seen = record.pointee.load(ordering: .relaxed)
+    record.pointee.store(seen % Self.holderUnit, ordering: .relaxed)
   }
 
   /// Gives the frame back: nobody can be on the way through the table.
@@ -125,7 +163,7 @@ struct TablePage: Equatable {
   func lock() {
     while true {
       let seen = record.pointee.load(ordering: .relaxed)
-      let held = seen | (UInt32(truncatingIfNeeded: Processor.index) &+ 1) &* Self.holderUnit
+      let held = seen | Self.holder
       if seen & Self.holderMask == 0,
         record.pointee.compareExchange(expected: seen, desired: held, ordering: .acquiring)
           .exchanged
@@ -139,8 +177,7 @@ struct TablePage: Equatable {
   /// Whether this CPU has the lock.
   @inline(__always)
   var isHeldHere: Bool {
-    record.pointee.load(ordering: .relaxed) & Self.holderMask
-      == (UInt32(truncatingIfNeeded: Processor.index) &+ 1) &* Self.holderUnit
+    record.pointee.load(ordering: .relaxed) & Self.holderMask == Self.holder
   }
 
   /// Lets the lock go. While it is held nobody else writes to the record.
@@ -148,6 +185,16 @@ struct TablePage: Equatable {
   func unlock() {
     let seen = record.pointee.load(ordering: .relaxed)
     record.pointee.store(seen & ~Self.holderMask, ordering: .releasing)
+  }
+
+  /// The same after entries became empty, or not empty, in one write; returns how many were not empty
+  /// before and after.
+  @inline(__always)
+  func unlock(changingUseCountBy change: Int) -> (before: Int, after: Int) {
+    let seen = record.pointee.load(ordering: .relaxed)
+    let new = seen &+ UInt32(truncatingIfNeeded: change) &* Self.useUnit
+    record.pointee.store(new & ~Self.holderMask, ordering: .releasing)
+    return (Self.useCount(seen), Self.useCount(new))
   }
 
   /// Whether the table was taken out of its tree. With the lock.
@@ -160,8 +207,14 @@ struct TablePage: Equatable {
     record.pointee.store(seen | Self.detachedBit, ordering: .relaxed)
   }
 
-  /// How many entries are not empty. With the lock.
-  var useCount: Int { Int(record.pointee.load(ordering: .relaxed) / Self.useUnit) & 1023 }
+  /// How many entries are not empty. With the lock; without it a number that may be old.
+  @inline(__always)
+  var useCount: Int { Self.useCount(record.pointee.load(ordering: .relaxed)) }
+
+  @inline(__always)
+  private static func useCount(_ record: UInt32) -> Int {
+    Int(truncatingIfNeeded: record / useUnit) & 1023
+  }
 
   /// Counts entries that are no longer, or not yet, empty. With the lock.
   @inline(__always)
@@ -200,9 +253,16 @@ struct TableSlot {
     ).exchanged
   }
 
+  /// Writes an entry that faults leave alone.
+  @inline(__always)
+  func store(_ entry: PageTableEntry) {
+    place.pointee.store(entry.rawValue, ordering: .releasing)
+  }
+
   // MARK: Holders
 
-  /// The CPUs that have a copy of the entry, which is one of a table with holders.
+  /// The CPUs that have a copy of the entry, which is one of a table with holders: in the frame behind
+  /// the table's.
   @inline(__always)
   private var holders: UnsafeMutablePointer<Atomic<UInt64>> {
     place + PageTableFormat.entryCount
@@ -238,12 +298,4 @@ struct TableSlot {
   /// The same, where these CPUs are told to have none afterwards.
   @inline(__always)
   func takeHolders() -> UInt64 { holders.pointee.exchange(0, ordering: .acquiringAndReleasing) }
-
-  // MARK: Storing
-
-  /// Writes an entry that faults leave alone.
-  @inline(__always)
-  func store(_ entry: PageTableEntry) {
-    place.pointee.store(entry.rawValue, ordering: .releasing)
-  }
 }

@@ -64,7 +64,8 @@ public final class LockstepMachine {
     apus_simulated_processor().pointee.interrupts_enabled = interrupted.interrupts_enabled
   }
 
-  /// A machine whose CPUs do not use its address space yet, with tables of one scheme. The calling thread is its own until `end`.
+  /// A machine whose CPUs do not use its address space yet, with tables of a scheme. The calling thread
+  /// is its own until `end`.
   public init(_ scheme: PageTableScheme) {
     let memory = UnsafeMutableRawBufferPointer(
       start: UnsafeMutableRawPointer(bitPattern: Self.memory), count: Self.frameCount * 4096)
@@ -81,10 +82,14 @@ public final class LockstepMachine {
     frames.pointee.enableCaches(in: caches, count: Self.cpuCount)
     mmu.useOnThisThread()
     try? space.initialize(
-      from: Self.lowest, to: Self.limit, scheme: scheme, cpuCount: Self.cpuCount, on: frames)
+      from: Self.lowest, to: Self.limit, scheme: scheme, on: frames, cpuCount: Self.cpuCount)
     for cpu in 0..<Self.cpuCount { try? space.prepare(for: CPU(index: cpu)) }
     // The side table keeps what it took.
     try? space.map(at: Self.lowest, byteCount: 4096, [], as: AreaKind(.reserved, named: "first"))
+    // So do entries of the root.
+    for address in stride(from: Self.lowest, to: Self.limit, by: 4096 << 27) {
+      try? space.map(at: address, byteCount: 4096, .write, replacing: true)
+    }
     unmapAll()
     freeAtStart = frames.pointee.freeFrameCount
   }
@@ -161,6 +166,6 @@ public final class LockstepMachine {
   /// Takes all away.
   func unmapAll() {
     try? space.unmap(at: Self.lowest, byteCount: Self.limit - Self.lowest)
-    space.freeRemovedTables()
+    space.reclaim()
   }
 }

@@ -12,14 +12,15 @@ import PhysicalMemory
 /// hold for all.
 enum AddressSpaceScenarios {
   static var all: [Scenario] {
-    // Those over the shared tables have names without the scheme.
+    // Those over shared tables have names without the scheme.
     [PageTableScheme.shared, .perCPU].flatMap { scheme in scenarios.map { $0(scheme) } }
   }
 
   private static var scenarios: [@Sendable (PageTableScheme) -> Scenario] {
     [
       faultAndFault, faultAndUnmap, faultAndProtect, faultAndDiscard, faultAndTableRemoval,
-      mapAndMap, splitAndFault, unmapAndUnmap,
+      mapAndMap,
+      splitAndFault, unmapAndUnmap,
     ]
   }
 
@@ -36,26 +37,28 @@ enum AddressSpaceScenarios {
     private let memory: SimulatedMemory
     private let metadata: Storage
     private let mmu: SimulatedMMU
-    private let freeAtStart: Int
+    private var freeAtStart = 0
 
     init(_ simulation: Simulation, _ scheme: PageTableScheme, cpuCount: Int) {
       self.simulation = simulation
       simulation.startSharedMachine(cpuCount: cpuCount)
-      // Tables with holders have two frames, and each CPU has its own besides.
-      let end = (scheme == .shared ? 24 : 28 + 4 * cpuCount) * 4096
-      memory = SimulatedMemory(byteCount: end)
-      metadata = Storage(byteCount: FrameAllocator.metadataByteCount(upTo: UInt64(end)))
       frames.initialize(to: FrameAllocator())
-      frames.pointee.initialize(upTo: UInt64(end), metadata: metadata.start)
-      frames.pointee.add(PhysicalRange(start: UInt64(4096), end: UInt64(end)))
+      // Tables with holders have two frames, and each CPU has its own besides.
+      let end = UInt64(scheme == .shared ? 24 : 28 + 4 * cpuCount) * 4096
+      memory = SimulatedMemory(byteCount: Int(end))
+      metadata = Storage(byteCount: FrameAllocator.metadataByteCount(upTo: end))
+      frames.pointee.initialize(upTo: end, metadata: metadata.start)
+      frames.pointee.add(PhysicalRange(start: UInt64(4096), end: end))
       mmu = SimulatedMMU(cpuCount: cpuCount)
       mmu.useOnThisThread()
-      do throws(FrameAllocatorError) {
-        try space.initialize(
-          from: base, to: base << 1, scheme: scheme, cpuCount: cpuCount, on: frames)
-      } catch {
-        simulation.check(false, "no memory for the address space")
-      }
+      simulation.check(
+        (try? space.initialize(
+          from: base, to: base << 1, scheme: scheme, on: frames, cpuCount: cpuCount)) != nil,
+        "no memory for an address space")
+      // The table of the arena is there for good.
+      _ = map(base, 1)
+      unmap(base, 1)
+      space.reclaim()
       // Each CPU gives its root back in the end.
       freeAtStart = frames.pointee.freeFrameCount
       for index in 0..<cpuCount { try? space.prepare(for: CPU(index: index)) }
@@ -72,8 +75,7 @@ enum AddressSpaceScenarios {
       simulation.cpu { [self] in
         use()
         body()
-        space.deactivate()
-        space.releaseTables()
+        leave()
       }
     }
 
@@ -81,13 +83,17 @@ enum AddressSpaceScenarios {
       simulation.check((try? space.activate()) != nil, "no memory for a root")
     }
 
+    private func leave() {
+      space.deactivate()
+      space.releaseTables()
+    }
+
     /// Adds a check for when all CPUs are through: made by one that uses the address space alone.
     func atEnd(_ body: @escaping () -> Void) {
       simulation.atEnd { [self] in
         use()
         body()
-        space.deactivate()
-        space.releaseTables()
+        leave()
       }
     }
 
@@ -146,10 +152,9 @@ enum AddressSpaceScenarios {
     /// When all is unmapped, the memory is what it was at the start.
     func checkNothingIsLost() {
       atEnd { [self] in
-        unmap(base, 512 * 512 * 512)
-        space.freeRemovedTables()
-        space.deactivate()
-        space.releaseTables()
+        unmap(base, 512 * 512)
+        space.reclaim()
+        leave()
         let free = frames.pointee.freeFrameCount
         use()
         simulation.check(
