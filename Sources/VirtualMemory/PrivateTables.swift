@@ -80,7 +80,8 @@ struct PrivateTables {
     let entry = slot.load()
     guard entry.isTable(level: PageTableFormat.rootLevel) else { return false }
     return Processor.withInterruptsDisabled {
-      let isCurrent = copy(entry, from: slot, to: root.slot(address, level: PageTableFormat.rootLevel), of: address)
+      let isCurrent = copy(
+        entry, from: slot, to: root.slot(address, level: PageTableFormat.rootLevel), of: address)
       // Who changes an entry further down looks who is a holder here, after a fence: it sees this CPU, or
       // this CPU's walks see the change.
       memoryFence(ordering: .sequentiallyConsistent)

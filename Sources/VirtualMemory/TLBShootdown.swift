@@ -28,7 +28,8 @@ enum TLBShootdown {
   ) {
     let own = PrivateTables(tables.current)
     let others = cpus.subtracting(CPU.current)
-    own.state.pointee.counts.avoided.count(CPUSet.online.subtracting(cpus).subtracting(CPU.current).count)
+    own.state.pointee.counts.avoided.count(
+      CPUSet.online.subtracting(cpus).subtracting(CPU.current).count)
     if others.isEmpty {
       if cpus.isEmpty { return }
       return Processor.withInterruptsDisabled {
@@ -36,7 +37,8 @@ enum TLBShootdown {
       }
     }
     own.state.pointee.counts.sent.count(others.intersection(.online).count)
-    let request = Request(tables: tables.pointer(for: CPU(index: 0)), start: start, end: end, kept: kept)
+    let request = Request(
+      tables: tables.pointer(for: CPU(index: 0)), start: start, end: end, kept: kept)
     withUnsafePointer(to: request) { request in
       UrgentCall.run(
         on: cpus,
