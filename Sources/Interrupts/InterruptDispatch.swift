@@ -1,10 +1,12 @@
 import CMachine
 import Console
 import Machine
+import Tracing
 
 /// What each of the kernel's own interrupts means. Interrupts are off.
 @c(apus_handle_interrupt)
 public func handleInterrupt(_ vector: UInt64) {
+  let start = Trace.begin()
   switch InterruptVector(rawValue: UInt8(truncatingIfNeeded: vector)) {
   case .urgent: apus_answer_urgent_calls()
   case .crossCall: Processor.preservingVectorState { CrossCall.handleAll() }
@@ -13,4 +15,5 @@ public func handleInterrupt(_ vector: UInt64) {
   case .wake, .spurious: break
   case nil: Log.warning("interrupt \(vector) came, which nobody asked for")
   }
+  Trace.record(.interrupt, since: start, vector)
 }

@@ -8,10 +8,14 @@ struct BootOptions {
   let claimedCPU: UInt64?
   /// `cpus.patience=MILLISECONDS`: how long a CPU may take to start after the last one that did.
   let patienceInMilliseconds: UInt64
+  /// `trace=COUNT`: how many events of each CPU are recorded, a power of two; 0 if none are.
+  let traceEventCount: Int
 
   init(_ line: KernelCommandLine<some PhysicalMemoryReader>) {
     claimedCPU = Self.number("cpus.claim", in: line)
     patienceInMilliseconds = Self.number("cpus.patience", in: line) ?? 10_000
+    let count = Swift.min(Self.number("trace", in: line) ?? 0, 1 << 20)
+    traceEventCount = count == 0 ? 0 : 1 << (63 - count.leadingZeroBitCount)
   }
 
   /// The decimal number that is an option's value; `nil` without one, or when it is none.

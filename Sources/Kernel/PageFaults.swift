@@ -1,6 +1,7 @@
 #if hasFeature(Embedded)
 import CMachine
 import Machine
+import Tracing
 import VirtualMemory
 
 /// From the trap to the address space and back.
@@ -43,9 +44,11 @@ enum PageFaults {
 @c(apus_handle_page_fault)
 public func handlePageFault(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> UInt64 {
   let trap = TrapFrame(frame)
+  let start = Trace.begin()
   if trap.interruptsWereEnabled { Processor.enableInterrupts() }
   let result = PageFaults.handle(trap)
   Processor.disableInterrupts()
+  Trace.record(.fault, since: start, trap.accessAddress)
   return result.rawValue
 }
 

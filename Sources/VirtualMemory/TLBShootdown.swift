@@ -1,6 +1,7 @@
 import Interrupts
 import Machine
 import PerCPU
+import Tracing
 
 /// Makes CPUs forget what they remember of a range of addresses.
 ///
@@ -20,6 +21,8 @@ enum TLBShootdown {
   /// Returns when no CPU of the set remembers a translation of the range, or of a table on the way
   /// to it, that is not in the tables any more. Not in interrupts.
   static func run(on cpus: CPUSet, from start: UInt64, to end: UInt64) {
+    let begin = Trace.begin()
+    defer { Trace.record(.shootdown, since: begin, start, cpus.rawValue) }
     let request = Request(start: start, end: end)
     withUnsafePointer(to: request) { request in
       UrgentCall.run(
