@@ -93,7 +93,7 @@ enum FaultTests {
 
   static func settledFreeByteCount() -> Int {
     Memory.reclaim()
-    AddressSpace.shared.freeRemovedTables()
+    AddressSpace.shared.reclaim()
     Memory.reclaim()
     return Memory.freeByteCount
   }
