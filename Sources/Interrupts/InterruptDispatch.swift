@@ -7,6 +7,15 @@ import Tracing
 @c(apus_handle_interrupt)
 public func handleInterrupt(_ vector: UInt64) {
   let start = Trace.begin()
+  dispatch(vector)
+  Trace.record(.interrupt, since: start, vector)
+}
+
+// Apart from the tracing, and by a name of its own: isrcheck follows what the handlers keep in registers, and
+// the policy says what is called here.
+@_silgen_name("apus_dispatch_interrupt")
+@inline(never)
+private func dispatch(_ vector: UInt64) {
   switch InterruptVector(rawValue: UInt8(truncatingIfNeeded: vector)) {
   case .urgent: apus_answer_urgent_calls()
   case .crossCall: Processor.preservingVectorState { CrossCall.handleAll() }
@@ -15,5 +24,4 @@ public func handleInterrupt(_ vector: UInt64) {
   case .wake, .spurious: break
   case nil: Log.warning("interrupt \(vector) came, which nobody asked for")
   }
-  Trace.record(.interrupt, since: start, vector)
 }

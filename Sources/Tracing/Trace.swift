@@ -62,7 +62,7 @@ public enum Trace {
   private static func append(
     _ kind: TraceEvent.Kind, since start: UInt64?, _ first: UInt64, _ second: UInt64
   ) {
-    Processor.withInterruptsDisabled {
+    Processor.withPreemptionDisabled {
       let now = MonotonicClock.nanoseconds
       let start = start ?? now
       rings.current.pointee.append(
@@ -83,12 +83,13 @@ public enum Trace {
   }
 }
 
-/// The last events of one CPU. Only the CPU itself writes, with interrupts off.
+/// The last events of one CPU. Only the CPU itself writes, in interrupts too: so an event that began before
+/// another one of an interrupt may be behind it.
 struct TraceRing: ~Copyable {
   private let events: UnsafeMutablePointer<TraceEvent>
   private let capacity: Int
   /// How many were recorded.
-  private var count = 0
+  private let count = Atomic<Int>(0)
 
   init(_ events: UnsafeMutablePointer<TraceEvent>, capacity: Int) {
     self.events = events
@@ -96,14 +97,15 @@ struct TraceRing: ~Copyable {
   }
 
   @inline(__always)
-  mutating func append(_ event: TraceEvent) {
-    (events + (count & (capacity &- 1))).initialize(to: event)
-    count &+= 1
+  func append(_ event: TraceEvent) {
+    // One operation: an interrupt after it takes the next place.
+    let number = count.wrappingAdd(1, ordering: .relaxed).oldValue
+    (events + (number & (capacity &- 1))).initialize(to: event)
   }
 
-  var lostCount: Int { Swift.max(count - capacity, 0) }
+  var lostCount: Int { Swift.max(count.load(ordering: .relaxed) - capacity, 0) }
 
   func forEach(_ body: (TraceEvent) -> Void) {
-    for number in lostCount..<count { body(events[number & (capacity - 1)]) }
+    for number in lostCount..<count.load(ordering: .relaxed) { body(events[number & (capacity - 1)]) }
   }
 }

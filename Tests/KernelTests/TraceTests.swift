@@ -7,7 +7,7 @@ import Testing
   @Test func aRingKeepsTheLastEvents() {
     let memory = UnsafeMutablePointer<TraceEvent>.allocate(capacity: 4)
     defer { memory.deallocate() }
-    var ring = TraceRing(memory, capacity: 4)
+    let ring = TraceRing(memory, capacity: 4)
     for number in 0..<3 {
       ring.append(TraceEvent(.wake, time: UInt64(number), duration: 0, 7, 8))
     }
