@@ -143,7 +143,8 @@ enum Preemption {
       if isMoved || hasMoreUrgent && isOff.value == 0 {
         Processor.preemptionRequest = Reason.urgency.rawValue
       }
-      if !waiting.pointee.isEmpty, isOff.value == 0, Timers.queues.current.pointee.sliceEnd == .max {
+      if !waiting.pointee.isEmpty, isOff.value == 0, Timers.queues.current.pointee.sliceEnd == .max
+      {
         own.pointee.isSliced = true
         startSlice(thread)
       }
