@@ -40,6 +40,8 @@ enum TLBShootdown {
     let begin = Trace.begin()
     defer { Trace.record(.shootdown, since: begin, start, cpus.rawValue) }
     own.state.pointee.counts.sent.count(others.intersection(.online).count)
+    let begin = Trace.begin()
+    defer { Trace.record(.shootdown, since: begin, start, others.rawValue) }
     let request = Request(
       tables: tables.pointer(for: CPU(index: 0)), start: start, end: end, kept: kept)
     withUnsafePointer(to: request) { request in
