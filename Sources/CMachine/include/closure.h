@@ -27,5 +27,9 @@ void apus_urgent_call(
     uint64_t cpus);
 void apus_answer_urgent_calls(void);
 
+// The kernel defines this: stops the machine, because a set of CPUs does not answer urgent calls, and says
+// where all CPUs are.
+_Noreturn void apus_report_silence(uint64_t cpus);
+
 // The module Interrupts defines this too: runs the closure on a set of CPUs, in interrupts, and waits.
 void apus_cross_call(const void *_Nonnull closure, uint64_t cpus);
