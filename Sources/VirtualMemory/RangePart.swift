@@ -73,5 +73,5 @@ struct RangePart {
 extension PageTableEntry {
   /// Whether an entry at `level` leads to a table of the level below.
   @inline(__always)
-  func isTable(level: Int) -> Bool { level > 0 && isPresent && !isPage(level: level) }
+  func isTable(level: Int) -> Bool { level > 0 && isTable }
 }

@@ -81,6 +81,10 @@ public struct PageTableEntry: Equatable, Sendable {
   @inline(__always)
   public func isPage(level: Int) -> Bool { level == 0 || rawValue & Self.large != 0 }
 
+  /// Whether an entry above level 0 leads to a table.
+  @inline(__always)
+  public var isTable: Bool { rawValue & (Self.present | Self.large) == Self.present }
+
   /// The page or table that a present entry points to.
   @inline(__always)
   public var address: UInt64 { rawValue & Self.addressMask }
@@ -107,6 +111,10 @@ public enum PageTableFormat {
   /// Bytes that one entry of a level covers.
   @inline(__always)
   public static func span(level: Int) -> UInt64 { 4096 << UInt64(9 * level) }
+
+  /// The binary logarithm of that.
+  @inline(__always)
+  public static func shift(level: Int) -> UInt64 { UInt64(truncatingIfNeeded: 12 &+ 9 &* level) }
 
   /// Which entry of a table at `level` leads to `address`.
   @inline(__always)
