@@ -180,52 +180,70 @@ struct RangeOperation: ~Copyable {
 
   /// The same for the entries of a table of the lowest level: one loop for each kind of change.
   private mutating func applyToPages(of table: TablePage, _ range: RangePart) {
-    let (first, end) = (range.index, PageTableFormat.index(of: self.end(range), level: 0) + 1)
+    let (first, end) = (range.index, range.endIndex)
     switch change.kind {
     case .reserve(let promise):
       let promise = RangeChange.promise(promise, level: 0)
-      changeEntries(of: table, first, end) { _ in promise }
+      changeEntries(of: table, first, end, present: { _ in promise }) { _ in promise }
     case .replace(let promise):
       let promise = RangeChange.promise(promise, level: 0)
-      changeEntries(of: table, first, end) { RangeChange.replace($0, by: promise) }
+      changeEntries(of: table, first, end, present: { $0.changing(to: promise) }) {
+        RangeChange.replace($0, by: promise)
+      }
     case .unmap:
-      changeEntries(of: table, first, end) { RangeChange.unmap($0) }
+      changeEntries(of: table, first, end, keepsPresent: false, present: { $0.vanishing }) {
+        RangeChange.unmap($0)
+      }
+    case .protect(let permissions) where permissions.contains(.inaccessible):
+      changeEntries(
+        of: table, first, end, present: { $0.allowing(permissions, level: 0) }
+      ) { RangeChange.protect($0, permissions, level: 0) }
     case .protect(let permissions):
-      changeEntries(of: table, first, end) { RangeChange.protect($0, permissions, level: 0) }
+      changeEntries(of: table, first, end, present: { $0.with(permissions) }) {
+        RangeChange.protect($0, permissions, level: 0)
+      }
     case .drop:
-      changeEntries(of: table, first, end) { RangeChange.drop($0, level: 0) }
+      changeEntries(of: table, first, end, present: { RangeChange.drop($0, level: 0) }) {
+        RangeChange.drop($0, level: 0)
+      }
     case .preferLargePages, .trim: break
     }
   }
 
-  /// The last address of a range of pages.
-  @inline(__always)
-  private func end(_ range: RangePart) -> UInt64 {
-    Swift.min(end, (range.start | (PageTableFormat.span(level: 1) &- 1)) &+ 1) &- 1
-  }
-
+  /// Changes entries of the lowest level: present ones, of which there are most, and others.
+  ///
+  /// - Parameter keepsPresent: whether those that were present are not empty afterwards.
   @inline(__always)
   private mutating func changeEntries(
-    of table: TablePage, _ first: Int, _ end: Int, _ next: (PageTableEntry) -> PageTableEntry
+    of table: TablePage, _ first: Int, _ end: Int, keepsPresent: Bool = true,
+    present: (PageTableEntry) -> PageTableEntry, other: (PageTableEntry) -> PageTableEntry
   ) {
-    var index = first
+    var slot = table[first]
+    let last = table[end]
     var uses = 0
-    while index < end {
-      let slot = table[index]
+    var difference = PageTableEntryDifference()
+    while slot != last {
       let entry = slot.load()
-      let new = next(entry)
-      if new != entry {
+      if entry.isPresent {
         // Faults leave alone what is no promise, and the processor has nothing to mark.
+        let new = present(entry)
+        slot.store(new)
+        difference.add(new, entry)
+        if !keepsPresent { uses &-= 1 }
+      } else if !entry.isUnmapped || change.mapsUnmapped {
+        let new = other(entry)
         if entry.isReserved {
           guard slot.replace(entry, by: new) else { continue }
         } else {
           slot.store(new)
         }
-        note(new, entry)
+        if new.isChanging { isUnfinished = true }
         uses &+= Self.uses(new) &- Self.uses(entry)
       }
-      index &+= 1
+      slot = slot.next
     }
+    if difference.isLess { isStale = true }
+    if difference.endsPresence { isUnfinished = true }
     countUses(uses, of: table, level: 0)
   }
 
@@ -326,7 +344,10 @@ struct RangeOperation: ~Copyable {
     _ table: TablePage, _ range: RangePart, _ isUnfinished: Bool, _ freed: inout FreedFrames,
     _ retire: (TablePage) -> Void
   ) {
-    if range.level == 0 && !isUnfinished { return }
+    if range.level == 0 {
+      if isUnfinished { finishPages(of: table, range, &freed) }
+      return
+    }
     var part = range
     while part.goesOn {
       let slot = table[part.index]
@@ -345,6 +366,21 @@ struct RangeOperation: ~Copyable {
         }
       }
       part.advance()
+    }
+  }
+
+  private static func finishPages(
+    of table: TablePage, _ range: RangePart, _ freed: inout FreedFrames
+  ) {
+    var slot = table[range.index]
+    let last = table[range.endIndex]
+    while slot != last {
+      let entry = slot.load()
+      if entry.isChanging {
+        slot.store(entry.changed)
+        if !entry.isForeign { freed.add(entry.address, count: 1) }
+      }
+      slot = slot.next
     }
   }
 

@@ -27,15 +27,15 @@ public struct PageTableEntry: Equatable, Sendable {
   /// Leads nowhere.
   public static let empty = PageTableEntry(rawValue: 0)
 
-  private static let addressMask: UInt64 = 0x000F_FFFF_FFFF_F000
-  private static let present: UInt64 = 1
-  private static let writable: UInt64 = 1 << 1
-  private static let uncached: UInt64 = 1 << 3 | 1 << 4
+  static let addressMask: UInt64 = 0x000F_FFFF_FFFF_F000
+  fileprivate static let present: UInt64 = 1
+  fileprivate static let writable: UInt64 = 1 << 1
+  fileprivate static let uncached: UInt64 = 1 << 3 | 1 << 4
   // Set from the start, so that the MMU never has to write to the table for a kernel page.
   static let accessed: UInt64 = 1 << 5
   static let dirty: UInt64 = 1 << 6
   private static let large: UInt64 = 1 << 7
-  private static let noExecute: UInt64 = 1 << 63
+  fileprivate static let noExecute: UInt64 = 1 << 63
 
   /// An entry that leads to a table of the next level down.
   public init(table address: UInt64) {
@@ -53,7 +53,7 @@ public struct PageTableEntry: Equatable, Sendable {
 
   /// A present page with other permissions.
   @inline(__always)
-  func with(_ permissions: PagePermissions) -> PageTableEntry {
+  public func with(_ permissions: PagePermissions) -> PageTableEntry {
     var bits: UInt64 = 0
     if permissions.contains(.write) { bits |= Self.writable }
     if !permissions.contains(.execute) { bits |= Self.noExecute }
@@ -96,6 +96,35 @@ public struct PageTableEntry: Equatable, Sendable {
     if rawValue & Self.noExecute == 0 { result.insert(.execute) }
     if rawValue & Self.uncached != 0 { result.insert(.device) }
     return result
+  }
+}
+
+/// What changes of entries take away, collected over many of them by few instructions.
+public struct PageTableEntryDifference: Sendable {
+  private var lost: UInt64 = 0
+  private var gained: UInt64 = 0
+
+  /// No change.
+  @inline(__always)
+  public init() {}
+
+  /// Adds a change of a present entry.
+  @inline(__always)
+  public mutating func add(_ new: PageTableEntry, _ old: PageTableEntry) {
+    lost |= old.rawValue & ~new.rawValue
+    gained |= new.rawValue & ~old.rawValue
+  }
+
+  /// Whether some entry does not lead to its page any more.
+  @inline(__always)
+  public var endsPresence: Bool { lost & PageTableEntry.present != 0 }
+
+  /// Whether some CPU may remember more than is left, see `isLess`; of pages that stay where they are, or
+  /// go.
+  @inline(__always)
+  public var isLess: Bool {
+    lost & (PageTableEntry.present | PageTableEntry.writable)
+      | gained & PageTableEntry.noExecute | (lost | gained) & PageTableEntry.uncached != 0
   }
 }
 
