@@ -1,5 +1,6 @@
 import Boot
 import Machine
+import PerCPU
 
 /// Frames in a row that are given back together, whatever they were allocated as.
 extension FrameAllocator {

@@ -1,3 +1,4 @@
+import Apus
 import Boot
 import Machine
 import PhysicalMemory
