@@ -3,7 +3,7 @@ import Machine
 import PhysicalMemory
 import VirtualMemory
 
-/// Ranges of virtual addresses, mapped and unmapped. The address space is the benchmark's own.
+/// Ranges of virtual addresses, mapped and unmapped.
 enum Ranges {
   static var all: [Benchmark] {
     [
@@ -32,25 +32,10 @@ enum Ranges {
     ]
   }
 
-  private static let space = AddressSpace()
   private static let touched = Atomic<UInt64>(0)
 
-  /// Makes the address space, in tables that no processor uses.
-  private static func prepare() {
-    do throws(FrameAllocatorError) {
-      let root = try FrameAllocator.shared.allocateZeroed()
-      try withUnsafePointer(to: FrameAllocator.shared) { frames throws(FrameAllocatorError) in
-        try space.initialize(
-          root: root.rawValue, from: 0x2000_0000_0000, to: 0x4000_0000_0000, on: frames,
-          cpuCount: 64)
-      }
-    } catch {
-      Benchmarks.fail("no memory for an address space")
-    }
-    space.activate()
-    // Tables that stay.
-    unmap(map(8192, options: .populate), 8192)
-  }
+  /// Makes the tables that stay.
+  private static func prepare() { unmap(map(8192, options: .populate), 8192) }
 
   /// Leaves 1,000 areas behind whose neighbours differ.
   private static func prepareOthers() {
@@ -75,7 +60,7 @@ enum Ranges {
       if !run.isEmpty { unmap(start, 40 << 20) }
       Marks.stop()
       if run.isEmpty { unmap(start, 40 << 20) }
-      space.reclaim()
+      AddressSpace.shared.reclaim()
       Marks.start()
       left -= 1
     }
@@ -86,7 +71,7 @@ enum Ranges {
     _ byteCount: UInt64, _ permissions: PagePermissions = .write, options: MapOptions = []
   ) -> UInt64 {
     do throws(AddressSpaceError) {
-      return try space.map(byteCount: byteCount, permissions, options: options)
+      return try AddressSpace.shared.map(byteCount: byteCount, permissions, options: options)
     } catch {
       Benchmarks.fail("no range is mapped")
     }
@@ -95,7 +80,7 @@ enum Ranges {
   @inline(__always)
   private static func unmap(_ start: UInt64, _ byteCount: UInt64) {
     do throws(AddressSpaceError) {
-      try space.unmap(at: start, byteCount: byteCount)
+      try AddressSpace.shared.unmap(at: start, byteCount: byteCount)
     } catch {
       Benchmarks.fail("a range is not unmapped")
     }
@@ -106,7 +91,7 @@ enum Ranges {
     _ start: UInt64, _ byteCount: UInt64, _ permissions: PagePermissions
   ) {
     do throws(AddressSpaceError) {
-      try space.protect(at: start, byteCount: byteCount, permissions)
+      try AddressSpace.shared.protect(at: start, byteCount: byteCount, permissions)
     } catch {
       Benchmarks.fail("a range is not protected")
     }
