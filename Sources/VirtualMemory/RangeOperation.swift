@@ -184,60 +184,37 @@ struct RangeOperation: ~Copyable {
   private mutating func applyToPages(of table: TablePage, _ range: RangePart) {
     let (first, end) = (range.index, range.endIndex)
     switch change.kind {
-    case .reserve(let promise):
-      let promise = RangeChange.promise(promise, level: 0)
-      changeEntries(of: table, first, end, present: { _ in promise }) { _ in promise }
-    case .replace(let promise):
-      let promise = RangeChange.promise(promise, level: 0)
-      changeEntries(of: table, first, end, present: { $0.changing(to: promise) }) {
-        RangeChange.replace($0, by: promise)
-      }
-    case .unmap:
-      changeEntries(of: table, first, end, keepsPresent: false, present: { $0.vanishing }) {
-        RangeChange.unmap($0)
-      }
-    case .protect(let permissions) where permissions.contains(.inaccessible):
-      changeEntries(
-        of: table, first, end, present: { $0.allowing(permissions, level: 0) }
-      ) { RangeChange.protect($0, permissions, level: 0) }
-    case .protect(let permissions):
-      changeEntries(of: table, first, end, present: { $0.with(permissions) }) {
-        RangeChange.protect($0, permissions, level: 0)
-      }
-    case .drop:
-      changeEntries(of: table, first, end, present: { RangeChange.drop($0, level: 0) }) {
-        RangeChange.drop($0, level: 0)
-      }
+    case .reserve(let promise), .replace(let promise):
+      change(PromisePages(promise), table, first, end)
+    case .unmap: change(UnmapPages(), table, first, end)
+    case .protect(let permissions): change(ProtectPages(permissions), table, first, end)
+    case .drop: change(DropPages(), table, first, end)
     case .preferLargePages, .trim: break
     }
   }
 
   /// Changes entries of the lowest level: present ones, of which there are most, and others.
-  ///
-  /// - Parameter keepsPresent: whether those that were present are not empty afterwards.
-  @inline(__always)
-  private mutating func changeEntries(
-    of table: TablePage, _ first: Int, _ end: Int, keepsPresent: Bool = true,
-    present: (PageTableEntry) -> PageTableEntry, other: (PageTableEntry) -> PageTableEntry
+  private mutating func change(
+    _ change: some PageChange, _ table: TablePage, _ first: Int, _ end: Int
   ) {
     var slot = table[first]
     let last = table[end]
     var uses = 0
-    var difference = PageTableEntryDifference()
+    var pages = PageTableEntrySummary()
     let hasHolders = table.hasHolders
     while slot != last {
       let entry = slot.load()
       if entry.isPresent {
         // Faults leave alone what is no promise, and the processor has nothing to mark.
-        let new = present(entry)
+        let new = change.present(entry)
         slot.store(new)
-        difference.add(new, entry)
+        pages.add(entry)
         if hasHolders && new.isLess(than: entry) {
           noteStale(slot, level: 0, isKept: new.isPresent)
         }
-        if !keepsPresent { uses &-= 1 }
+        if !change.keepsPresent { uses &-= 1 }
       } else if !entry.isUnmapped || change.mapsUnmapped {
-        let new = other(entry)
+        let new = change.other(entry)
         if entry.isReserved {
           guard slot.replace(entry, by: new) else { continue }
         } else {
@@ -248,8 +225,8 @@ struct RangeOperation: ~Copyable {
       }
       slot = slot.next
     }
-    if difference.isLess { isStale = true }
-    if difference.endsPresence { isUnfinished = true }
+    if change.isLess(than: pages) { isStale = true }
+    if change.endsPages && pages.hasPages { isUnfinished = true }
     countUses(uses, of: table, level: 0)
   }
 

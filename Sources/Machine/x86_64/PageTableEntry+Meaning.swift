@@ -169,7 +169,9 @@ extension PageTableEntry {
   /// The same page or promise with other permissions.
   @inline(__always)
   public func allowing(_ permissions: PagePermissions, level: Int) -> PageTableEntry {
-    if isPresent && !permissions.contains(.inaccessible) { return with(permissions) }
+    if isPresent && !permissions.contains(.inaccessible) {
+      return with(PermissionBits(permissions))
+    }
     if hasFrame {
       return PageTableEntry(
         page: address, permissions, level: level, area: area, isForeign: isForeign)

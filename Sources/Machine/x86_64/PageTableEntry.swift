@@ -51,15 +51,26 @@ public struct PageTableEntry: Equatable, Sendable {
     if level > 0 { rawValue |= Self.large }
   }
 
+  /// Permissions as a present page's entry has them.
+  public struct PermissionBits: Sendable {
+    fileprivate let rawValue: UInt64
+
+    /// The bits of these permissions, but for `inaccessible`.
+    @inline(__always)
+    public init(_ permissions: PagePermissions) {
+      var bits: UInt64 = 0
+      if permissions.contains(.write) { bits |= writable }
+      if !permissions.contains(.execute) { bits |= noExecute }
+      if permissions.contains(.device) { bits |= uncached }
+      rawValue = bits
+    }
+  }
+
   /// A present page with other permissions.
   @inline(__always)
-  public func with(_ permissions: PagePermissions) -> PageTableEntry {
-    var bits: UInt64 = 0
-    if permissions.contains(.write) { bits |= Self.writable }
-    if !permissions.contains(.execute) { bits |= Self.noExecute }
-    if permissions.contains(.device) { bits |= Self.uncached }
-    return PageTableEntry(
-      rawValue: rawValue & ~(Self.writable | Self.noExecute | Self.uncached) | bits)
+  public func with(_ bits: PermissionBits) -> PageTableEntry {
+    PageTableEntry(
+      rawValue: rawValue & ~(Self.writable | Self.noExecute | Self.uncached) | bits.rawValue)
   }
 
   /// Whether who remembers the present entry `old` may do more than this one allows, reaches another
@@ -110,32 +121,33 @@ public struct PageTableEntry: Equatable, Sendable {
   }
 }
 
-/// What changes of entries take away, collected over many of them by few instructions.
-public struct PageTableEntryDifference: Sendable {
-  private var lost: UInt64 = 0
-  private var gained: UInt64 = 0
+/// What present pages have in common, collected over many of them by two instructions for each.
+public struct PageTableEntrySummary: Sendable {
+  private var any: UInt64 = 0
+  private var all: UInt64 = .max
 
-  /// No change.
+  /// Of no pages.
   @inline(__always)
   public init() {}
 
-  /// Adds a change of a present entry.
+  /// Adds a present page.
   @inline(__always)
-  public mutating func add(_ new: PageTableEntry, _ old: PageTableEntry) {
-    lost |= old.rawValue & ~new.rawValue
-    gained |= new.rawValue & ~old.rawValue
+  public mutating func add(_ entry: PageTableEntry) {
+    any |= entry.rawValue
+    all &= entry.rawValue
   }
 
-  /// Whether some entry does not lead to its page any more.
+  /// Whether there were any.
   @inline(__always)
-  public var endsPresence: Bool { lost & PageTableEntry.present != 0 }
+  public var hasPages: Bool { any != 0 }
 
-  /// Whether some CPU may remember more than is left, see `isLess`; of pages that stay where they are, or
-  /// go.
+  /// Whether some page allowed more than these permissions, or was cached in another way, see `isLess`.
   @inline(__always)
-  public var isLess: Bool {
-    lost & (PageTableEntry.present | PageTableEntry.writable)
-      | gained & PageTableEntry.noExecute | (lost | gained) & PageTableEntry.uncached != 0
+  public func exceeds(_ bits: PageTableEntry.PermissionBits) -> Bool {
+    let lost = any & ~bits.rawValue & (PageTableEntry.writable | PageTableEntry.uncached)
+    let gained =
+      bits.rawValue & ~all & (PageTableEntry.noExecute | PageTableEntry.uncached)
+    return hasPages && lost | gained != 0
   }
 }
 
