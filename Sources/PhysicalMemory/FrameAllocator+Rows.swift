@@ -4,8 +4,9 @@ import PerCPU
 
 /// Frames in a row that are given back together, whatever they were allocated as.
 extension FrameAllocator {
-  /// Rows up to this length go to the CPU's cache, for those who come next.
-  private static let cachedRowLimit = 16
+  /// Shorter rows go to the CPU's cache, for those who come next; what came as a run of so many goes back
+  /// as one.
+  private static let runLength = 1 << FrameCache.runOrder
 
   /// Gives `count` frames in a row back, each of which may have been allocated alone or with others.
   /// Long rows of single frames are some 10 instructions for each, with the lock of the buddy system.
@@ -27,7 +28,7 @@ extension FrameAllocator {
       let size = 1 << record.order
       if record == .allocated(order: 0) {
         frame =
-          end - frame > Self.cachedRowLimit
+          end - frame >= Self.runLength
           ? freeSingles(from: frame, to: end) : cacheSingles(from: frame, to: end)
       } else if record == .allocated(order: record.order) && size <= end - frame {
         freeRun(position, count: size)

@@ -13,25 +13,20 @@ struct FreedFrames {
   /// Adds `count` frames from `address` on.
   @inline(__always)
   mutating func add(_ address: UInt64, count: Int) {
-    if address == end {
-      end &+= UInt64(count) &* FrameAllocator.frameSize
+    let size = UInt64(count) &* FrameAllocator.frameSize
+    if address &+ size == start {
+      start = address
+    } else if address == end {
+      end &+= size
     } else {
-      addApart(address, count: count)
-    }
-  }
-
-  @inline(never)
-  private mutating func addApart(_ address: UInt64, count: Int) {
-    let addedEnd = address &+ UInt64(count) &* FrameAllocator.frameSize
-    if addedEnd != start {
       flush()
-      end = addedEnd
+      start = address
+      end = address &+ size
     }
-    start = address
   }
 
   /// Frees all that were added.
-  @inline(__always)
+  @inline(never)
   mutating func flush() {
     if start != end {
       frames.pointee.freeEach(

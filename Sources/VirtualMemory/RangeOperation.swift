@@ -372,7 +372,10 @@ struct RangeOperation: ~Copyable {
     let last = table[range.endIndex]
     while slot != last {
       let entry = slot.load()
-      if entry.isChanging {
+      if entry.isVanishing {
+        slot.store(.empty)
+        freed.add(entry.address, count: 1)
+      } else if entry.isChanging {
         slot.store(entry.changed)
         if !entry.isForeign { freed.add(entry.address, count: 1) }
       }

@@ -144,6 +144,13 @@ extension PageTableEntry {
       .changing, rawValue & (Self.addressMask | Self.foreign) | Self.hasAddress)
   }
 
+  /// Whether a page of the address space's own, or a table, is taken away, after which nothing is there.
+  @inline(__always)
+  public var isVanishing: Bool {
+    rawValue & (Self.kindMask | Self.becomesReserved | Self.foreign | Self.hasAddress)
+      == Kind.changing.rawValue << 1 | Self.hasAddress
+  }
+
   /// Whether a promise may be filled: somebody may access it. Of other entries false.
   @inline(__always)
   public var isAccessiblePromise: Bool {
