@@ -16,7 +16,8 @@ enum Ranges {
       Benchmark("map-unmap-4k-1000-areas", rounds: 1000, prepare: prepareOthers) { run in
         run { unmap(map(4096), 4096) }
       },
-      Benchmark("unmap-40m-per-page", rounds: 1, operations: 10_240, prepare: prepareNoTables) { run in
+      Benchmark("unmap-40m-per-page", rounds: 1, operations: 10_240, prepare: prepareNoTables) {
+        run in
         measureUnmap(run)
       },
       Benchmark("protect-1m-pair", rounds: 100, prepare: prepareTouched) { run in
