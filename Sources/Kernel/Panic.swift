@@ -4,6 +4,7 @@ import Console
 import Interrupts
 import Machine
 import PerCPU
+import Scheduler
 import PhysicalMemory
 import VirtualMemory
 
@@ -51,6 +52,7 @@ enum Panic {
     begin { stop(trapped) }
     let frame = TrapFrame(trapped)
     write(summary(of: frame))
+    writeThread()
     if frame.isRuntimeCheck {
       write(
         "  a check of Swift's run-time failed: a precondition, an overflow, an index, a nil or a cast"
@@ -69,6 +71,7 @@ enum Panic {
     let frame = TrapFrame(trapped)
     let area = AddressSpace.shared.area(at: frame.accessAddress)
     write(summary(of: frame, failure, area))
+    writeThread()
     if let area { write(AreaLine(area).text) }
     switch failure {
     case .outOfMemory, .noMemoryForStack:
@@ -201,6 +204,20 @@ enum Panic {
         "nothing is mapped there"
       }
     }
+  }
+
+  /// Which thread it was, if it was one.
+  @inline(never)
+  private static func writeThread() {
+    guard !Processor.isInInterrupt, let thread = Thread.snapshotOfCurrent else { return }
+    var line: LogMessage = "  in thread \(thread.number)"
+    var isNamed = false
+    thread.forEachByteOfName { byte in
+      if !isNamed { line.append(", ") }
+      isNamed = true
+      line.append(byte: byte)
+    }
+    write(line)
   }
 
   private static func writeRegisters(_ frame: TrapFrame) {
