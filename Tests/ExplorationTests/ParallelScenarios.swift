@@ -7,7 +7,7 @@ import PerCPU
 
 /// `Sources/Parallel` and what is a thread's own.
 enum ParallelScenarios {
-  static var all: [Scenario] { [loop, reduction, pool, poolInPool, local] }
+  static var all: [Scenario] { [loop, reduction, pool, poolUnasked, poolInPool, local] }
 
   private typealias Run = SchedulerScenarios.Run
 
@@ -72,6 +72,28 @@ enum ParallelScenarios {
       }.detach()
     }
     machine.atEnd { machine.check(counts.visits == [1, 1, 1, 1], "done: \(counts.visits)") }
+  }
+
+  /// Tasks are done although nobody asks for their results.
+  static let poolUnasked = Scenario("Parallel/pool-unasked") { machine in
+    let run = Run(machine, cpuCount: 2, threads: 1)
+    machine.keep(run)
+    let done = Done()
+    run.start {
+      run.spawn {
+        guard let pool = try? TaskPool(workerCount: 2) else { fatalError("no thread") }
+        for _ in 0..<2 {
+          pool.submit { done.semaphore.signal() }
+          done.semaphore.wait()
+        }
+        pool.finish()
+        run.finish()
+      }.detach()
+    }
+  }
+
+  private final class Done: Sendable {
+    let semaphore = Semaphore(0)
   }
 
   /// One thread, and a task that waits for another.
