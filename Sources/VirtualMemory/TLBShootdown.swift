@@ -37,8 +37,6 @@ enum TLBShootdown {
         own.forget(from: start, to: end, keeping: kept)
       }
     }
-    let begin = Trace.begin()
-    defer { Trace.record(.shootdown, since: begin, start, cpus.rawValue) }
     own.state.pointee.counts.sent.count(others.intersection(.online).count)
     let begin = Trace.begin()
     defer { Trace.record(.shootdown, since: begin, start, others.rawValue) }
