@@ -10,10 +10,10 @@ struct BootOptions {
   let claimedCPU: UInt64?
   /// `cpus.patience=MILLISECONDS`: how long a CPU may take to start after the last one that did.
   let patienceInMilliseconds: UInt64
-  /// `trace=COUNT`: how many events of each CPU are recorded, a power of two; 0 if none are.
-  let traceEventCount: Int
   /// `vm.scheme=shared` or `vm.scheme=per-cpu`: how much of the page tables each CPU has for itself.
   let pageTableScheme: PageTableScheme
+  /// `trace=COUNT`: how many events of each CPU are recorded, a power of two; 0 if none are.
+  let traceEventCount: Int
 
   init(_ line: KernelCommandLine<some PhysicalMemoryReader>) {
     claimedCPU = Self.number("cpus.claim", in: line)
