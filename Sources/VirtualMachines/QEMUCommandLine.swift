@@ -149,6 +149,7 @@ public struct QEMUCommandLine {
     let c = configuration
     var words = ["program=\(PercentEncoding.encode(c.programName))", "log=\(c.logLevel.rawValue)"]
     if let count = c.traceEventCount { words.append("trace=\(count)") }
+    if c.pageTables != .shared { words.append("vm.scheme=\(c.pageTables.rawValue)") }
     for variable in c.environment {
       words.append("env.\(variable.name)=\(PercentEncoding.encode(variable.value))")
     }

@@ -56,7 +56,8 @@ enum Ranges {
   }
 
   /// Writes to each page.
-  private static func touch(_ start: UInt64, _ byteCount: UInt64) {
+  @inline(__always)
+  static func touch(_ start: UInt64, _ byteCount: UInt64) {
     var address = start
     while address < start + byteCount {
       UnsafeMutablePointer<UInt64>(bitPattern: UInt(address))?.pointee = 1
@@ -82,7 +83,7 @@ enum Ranges {
   }
 
   @inline(__always)
-  private static func map(
+  static func map(
     _ byteCount: UInt64, _ permissions: PagePermissions = .write, options: MapOptions = []
   ) -> UInt64 {
     do throws(AddressSpaceError) {
@@ -93,7 +94,7 @@ enum Ranges {
   }
 
   @inline(__always)
-  private static func unmap(_ start: UInt64, _ byteCount: UInt64) {
+  static func unmap(_ start: UInt64, _ byteCount: UInt64) {
     do throws(AddressSpaceError) {
       try AddressSpace.shared.unmap(at: start, byteCount: byteCount)
     } catch {
