@@ -13,7 +13,7 @@ enum ShootdownTests {
       name: "Shootdowns",
       [
         Test("a page that is free is not reached by an old translation", minimumCPUs: 2) { t in
-          let result = StaleTranslations.run(rounds: 2_000)
+          let result = StaleTranslations.run(rounds: rounds)
           t.expect(result.stale == 0, "\(result.stale) reads of pages that were another's")
           t.expect(result.reads > 0, "nothing was read")
         },
@@ -25,7 +25,13 @@ enum ShootdownTests {
             CPUSet.online.run { cpu in
               if cpu.index == 0 { try? AddressSpace.shared.unmap(at: start, byteCount: 16 << 12) }
             }
-            t.expect(sentByFirstCPU - before, equals: others, "CPUs told")
+            let told = sentByFirstCPU - before
+            if AddressSpace.shared.scheme == .perCPU {
+              t.expect(told, equals: others, "CPUs told")
+            } else {
+              // All that ever used something near.
+              t.expect(told >= others && told < CPUSet.online.count, "\(told) CPUs told")
+            }
           }
         },
         Test("permissions that are taken hold on all CPUs", minimumCPUs: 2) { t in
@@ -66,6 +72,9 @@ enum ShootdownTests {
         },
       ])
   }
+
+  /// 200, or what `APUS_ROUNDS` says: many take long where there are fewer processors than CPUs.
+  private static var rounds: Int { Environment.value(of: "APUS_ROUNDS").flatMap { Int($0) } ?? 200 }
 
   private static func map(_ t: TestContext, byteCount: UInt64) -> UInt64 {
     do throws(AddressSpaceError) {
