@@ -9,33 +9,33 @@ enum Shootdowns {
       Benchmark("ipis-unmap-held", interrupts: { interruptsForUnmap(otherHolders: 2) }),
       Benchmark(
         "conflicts-fault-apart",
-        Sharing(rounds: 5, prepare: mapCommonArea) { own in touchNextBlock(own) }),
+        Sharing(rounds: 5, prepare: mapCommonArea) { own in Shootdowns.touchNextBlock(own) }),
       Benchmark(
         "conflicts-map-apart",
         Sharing(rounds: 50) { _ in
-          let start = Ranges.map(pageCount * 4096)
-          Ranges.touch(start, pageCount * 4096)
-          Ranges.unmap(start, pageCount * 4096)
+          let start = Ranges.map(Shootdowns.byteCount)
+          Ranges.touch(start, Shootdowns.byteCount)
+          Ranges.unmap(start, Shootdowns.byteCount)
         }),
     ]
   }
 
   // MARK: Interrupts
 
-  private static let pageCount: UInt64 = 16
+  private static let byteCount: UInt64 = 16 << 12
   private static let rounds = 16
 
   /// How many interrupts CPU 0 sends to unmap pages that it has touched, and so many CPUs more.
   private static func interruptsForUnmap(otherHolders: Int) -> Int {
     var sent = 0
     for _ in 0..<rounds {
-      let start = Ranges.map(pageCount * 4096)
+      let start = Ranges.map(byteCount)
       CPUSet.online.run { cpu in
-        if cpu.index <= otherHolders { Ranges.touch(start, pageCount * 4096) }
+        if cpu.index <= otherHolders { Ranges.touch(start, byteCount) }
       }
       let before = sentByFirstCPU
       CPUSet.online.run { cpu in
-        if cpu.index == 0 { Ranges.unmap(start, pageCount * 4096) }
+        if cpu.index == 0 { Ranges.unmap(start, byteCount) }
       }
       sent += sentByFirstCPU - before
     }
