@@ -1,3 +1,4 @@
+import Apus
 import Boot
 import Machine
 import PhysicalMemory
@@ -54,6 +55,31 @@ enum Frames {
 
   /// Frames that nobody holds: no benchmark may make them less.
   static var freeCount: Int { FrameAllocator.shared.freeFrameCount }
+
+  /// The same without what is in caches, which may be more or less at the end, and with what idle CPUs
+  /// are just zeroing ahead.
+  static var settledFreeCount: Int {
+    Memory.reclaim()
+    var result = freeCount
+    for _ in 0..<1000 { result = Swift.max(result, freeCount) }
+    return result
+  }
+
+  /// Leaves this CPU's cache with frames for a while.
+  static func fillCache() {
+    var first: PhysicalAddress?
+    for _ in 0..<200 {
+      let frame = take()
+      PhysicalMemoryWindow.pointer(to: frame.rawValue)?
+        .storeBytes(of: first?.rawValue ?? 0, as: UInt64.self)
+      first = frame
+    }
+    while let frame = first {
+      let next = PhysicalMemoryWindow.pointer(to: frame.rawValue)?.load(as: UInt64.self) ?? 0
+      give(frame)
+      first = next == 0 ? nil : PhysicalAddress(next)
+    }
+  }
 
   /// Takes any frame.
   @inline(__always)

@@ -58,6 +58,8 @@ enum Shootdowns {
     Areas.map(area, areaByteCount)
     // The table is there before the CPUs come.
     Ranges.touch(area + areaByteCount - 4096, 4096)
+    // No CPU has to get frames from where all get them.
+    CPUSet.online.run { _ in Frames.fillCache() }
   }
 
   /// Touches the pages of the next block of this CPU: an entry of the page table takes 8 bytes, so those
