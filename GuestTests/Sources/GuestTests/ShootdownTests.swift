@@ -13,7 +13,7 @@ enum ShootdownTests {
       name: "Shootdowns",
       [
         Test("a page that is free is not reached by an old translation", minimumCPUs: 2) { t in
-          let result = StaleTranslations.run(rounds: rounds)
+          let result = StaleTranslations.run()
           t.expect(result.stale == 0, "\(result.stale) reads of pages that were another's")
           t.expect(result.reads > 0, "nothing was read")
         },
@@ -73,9 +73,6 @@ enum ShootdownTests {
       ])
   }
 
-  /// 200, or what `APUS_ROUNDS` says: many take long where there are fewer processors than CPUs.
-  private static var rounds: Int { Environment.value(of: "APUS_ROUNDS").flatMap { Int($0) } ?? 200 }
-
   private static func map(_ t: TestContext, byteCount: UInt64) -> UInt64 {
     do throws(AddressSpaceError) {
       return try AddressSpace.shared.map(byteCount: byteCount, .write)
@@ -107,8 +104,15 @@ enum StaleTranslations {
   private static let pageCount: UInt64 = 4
   private static let mark: UInt64 = 0xDEAD_DEAD_DEAD_DEAD
 
+  /// `SOAK_ROUNDS` in the environment; without it 10,000, but for two seconds only: where there are fewer
+  /// processors than CPUs a round takes long.
+  private static var limit: (rounds: Int, nanoseconds: UInt64) {
+    Environment.value(of: "SOAK_ROUNDS").flatMap { Int($0) }.map { ($0, .max) }
+      ?? (10_000, 2_000_000_000)
+  }
+
   /// All CPUs take part; the range is the test's own.
-  static func run(rounds: Int) -> Result {
+  static func run() -> Result {
     guard let start = try? AddressSpace.shared.map(byteCount: pageCount << 12, .write) else {
       return Result()
     }
@@ -117,7 +121,7 @@ enum StaleTranslations {
     let stale = Atomic<Int>(0)
     CPUSet.online.run { cpu in
       if cpu.index == 0 {
-        takeAway(start, rounds: rounds)
+        takeAway(start)
         isOver.store(1, ordering: .releasing)
       } else {
         var count = 0
@@ -137,8 +141,10 @@ enum StaleTranslations {
   }
 
   /// Gives the pages up, and gets as many frames as this CPU has freed just before, to mark them.
-  private static func takeAway(_ start: UInt64, rounds: Int) {
-    for _ in 0..<rounds {
+  private static func takeAway(_ start: UInt64) {
+    let (rounds, nanoseconds) = limit
+    let begin = MonotonicClock.nanoseconds
+    for _ in 0..<rounds where MonotonicClock.nanoseconds - begin < nanoseconds {
       for page in 0..<pageCount {
         UnsafeMutablePointer<UInt64>(bitPattern: UInt(start + page << 12))?.pointee = 1
       }
