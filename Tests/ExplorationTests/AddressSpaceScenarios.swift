@@ -20,7 +20,7 @@ enum AddressSpaceScenarios {
     [
       faultAndFault, faultAndUnmap, faultAndProtect, faultAndDiscard, faultAndTableRemoval,
       mapAndMap,
-      splitAndFault, unmapAndUnmap,
+      splitAndFault, unmapAndUnmap, unmapAndReuse, fillAndDiscard, leaveAndUnmap,
     ]
   }
 
@@ -348,6 +348,75 @@ enum AddressSpaceScenarios {
         let wasUnmapped = isUnmapped
         let isWritten = machine.write(UInt64(value), to: base)
         simulation.check(!(wasUnmapped && isWritten), "a page is written that was unmapped")
+      }
+    }
+  }
+
+  /// A frame is another page's as soon as all have forgotten it, and not before.
+  static let unmapAndReuse = scenario("unmap-reuse", cpuCount: 2) { machine, simulation in
+    simulation.check(machine.map(base, 2), "no range")
+    machine.cpu {
+      _ = machine.write(1, to: base)
+      machine.unmap(base)
+      // What was freed last is taken next.
+      simulation.check(machine.write(7, to: base + page), "no page")
+      simulation.check(machine.read(base + page) == 7, "another page's word is here")
+    }
+    machine.cpu {
+      for _ in 0..<2 {
+        simulation.check(machine.read(base) != 7, "another page is read")
+        _ = machine.write(3, to: base)
+      }
+    }
+  }
+
+  /// A CPU gets its copy of a page while two operations in a row take the page away: the second one knows
+  /// of it.
+  static let fillAndDiscard = scenario("fill-discard", cpuCount: 3) { machine, simulation in
+    simulation.check(machine.map(base, 2), "no range")
+    func discard() {
+      simulation.check(
+        (try? machine.space.discard(at: base, byteCount: page)) != nil, "discard is refused")
+    }
+    machine.cpu {
+      simulation.check(machine.write(1, to: base), "no page")
+      discard()
+      simulation.check(machine.write(2, to: base), "no page")
+      discard()
+      simulation.check(machine.write(5, to: base), "no page")
+      // The frames that were this page are another's, or nobody's.
+      simulation.check(machine.write(7, to: base + page), "no page")
+      simulation.check(machine.read(base + page) == 7, "another page's word is here")
+    }
+    for _ in 0..<2 {
+      machine.cpu {
+        for _ in 0..<2 { simulation.check(machine.read(base) != 7, "another page is read") }
+        _ = machine.write(3, to: base + 8)
+        simulation.check(machine.read(base + 8) != 7, "another page is read")
+      }
+    }
+  }
+
+  /// A CPU leaves the address space and comes back while what it has used is taken away.
+  static let leaveAndUnmap = scenario("leave-unmap", cpuCount: 2) { machine, simulation in
+    simulation.check(machine.map(base, 2), "no range")
+    var isUnmapped = false
+    machine.cpu {
+      _ = machine.write(1, to: base)
+      machine.unmap(base)
+      isUnmapped = true
+      simulation.check(machine.write(7, to: base + page), "no page")
+    }
+    machine.cpu {
+      for _ in 0..<2 {
+        simulation.check(machine.read(base) != 7, "another page is read")
+        machine.space.deactivate()
+        simulation.yieldPoint()
+        simulation.check((try? machine.space.activate()) != nil, "no memory for a root")
+        let wasUnmapped = isUnmapped
+        let value = machine.read(base)
+        simulation.check(value != 7, "another page is read")
+        simulation.check(!wasUnmapped || value == nil, "a page is read that was unmapped")
       }
     }
   }
