@@ -71,11 +71,12 @@ let package = Package(
       name: "Interrupts", dependencies: ["Console", "Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
-      name: "Scheduler", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"],
+      name: "Scheduler",
+      dependencies: ["VirtualMemory", "Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "Heap",
-      dependencies: ["PhysicalMemory", "Boot", "Locking", "PerCPU", "Machine", "CMachine"],
+      dependencies: ["VirtualMemory", "PhysicalMemory", "Boot", "Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "VirtualMemory",

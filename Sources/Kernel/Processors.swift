@@ -115,6 +115,7 @@ struct Processors {
         to: AddressSpace.addressLimit, on: $0)
     }
     FrameAllocator.shared.fillReserve()
+    Heap.shared.useAddressSpace()
     AddressSpace.shared.activate()
     Processor.enableInterrupts()
   }

@@ -1,4 +1,4 @@
-import CBenchmarks
+import Apus
 import Machine
 import PhysicalMemory
 import VirtualMemory
@@ -39,7 +39,7 @@ enum Faults {
       Areas.unmap(pages, pageCount * 4096)
     }
     Areas.unmap(neighbour, 4096)
-    AddressSpace.shared.freeRemovedTables()
+    Memory.reclaim()
     Marks.start()
   }
 
@@ -80,7 +80,7 @@ enum Areas {
     body()
     Marks.stop()
     for index in 0..<count { unmap(start + index * 0x10_0000, 4096) }
-    AddressSpace.shared.freeRemovedTables()
+    Memory.reclaim()
     Marks.start()
   }
 }

@@ -93,8 +93,6 @@ enum FaultTests {
 
   static func settledFreeByteCount() -> Int {
     Memory.reclaim()
-    AddressSpace.shared.freeRemovedTables()
-    Memory.reclaim()
     return Memory.freeByteCount
   }
 
