@@ -60,7 +60,7 @@ struct LargeBlock {
     do throws(AddressSpaceError) {
       if range.byteCount == 0 {
         range.start = try AddressSpace.shared.map(
-          byteCount: total, alignment: pageAlignment, .write, kind: kind)
+          byteCount: total, alignment: pageAlignment, .write, as: kind)
         range.byteCount = total
       }
       try AddressSpace.shared.populate(
@@ -97,7 +97,7 @@ struct LargeBlock {
         try AddressSpace.shared.unmap(at: newEnd, byteCount: end &- newEnd)
       } else if newEnd > end {
         try AddressSpace.shared.map(
-          at: end, byteCount: newEnd &- end, .write, options: .populate, kind: Self.kind)
+          at: end, byteCount: newEnd &- end, .write, as: Self.kind, options: .populate)
       }
     } catch {
       // Something else is there, or there is no memory.

@@ -109,10 +109,14 @@ struct Processors {
     }
     ProcessorBlocks.store(block, for: CPU(index: 0))
     Processor.configure(block)
-    withUnsafePointer(to: FrameAllocator.shared) {
-      AddressSpace.shared.initialize(
-        root: AddressTranslation.root, from: AddressSpace.lowestAddress,
-        to: AddressSpace.addressLimit, on: $0)
+    do throws(FrameAllocatorError) {
+      try withUnsafePointer(to: FrameAllocator.shared) { frames throws(FrameAllocatorError) in
+        try AddressSpace.shared.initialize(
+          root: AddressTranslation.root, from: AddressSpace.lowestAddress,
+          to: AddressSpace.addressLimit, on: frames, cpuCount: count)
+      }
+    } catch {
+      StartUpFailure.stop("too little memory for an address space: give the machine more")
     }
     FrameAllocator.shared.fillReserve()
     Heap.shared.useAddressSpace()

@@ -25,10 +25,21 @@ struct EntryRange {
         level = PageTableFormat.rootLevel
       } else {
         let span = PageTableFormat.span(level: level)
-        self.entry = entry
+        let start = address & ~(span &- 1)
         self.level = level
-        start = address & ~(span &- 1)
-        end = start &+ span
+        if level > 0 && entry.isReserved && !entry.isWhollyReserved {
+          let unit = PageTableFormat.span(level: level - 1)
+          let first = start &+ UInt64(entry.firstReserved) &* unit
+          let last = start &+ UInt64(entry.lastReserved + 1) &* unit
+          let isPromised = address >= first && address < last
+          self.entry = isPromised ? entry : .empty
+          self.start = address < first ? start : isPromised ? first : last
+          end = address < first ? first : isPromised ? last : start &+ span
+        } else {
+          self.entry = entry
+          self.start = start
+          end = start &+ span
+        }
         return
       }
     }

@@ -28,19 +28,18 @@ public struct Stack: ~Copyable {
     byteCount: Int, named name: AreaName = AreaName()
   ) throws(AddressSpaceError) -> Stack {
     let byteCount = (Swift.max(byteCount, 1) &+ 4095) & ~4095
-    guard byteCount > 0, byteCount < 1 << 39 else { throw .noAddresses(byteCount: .max) }
+    guard byteCount > 0, byteCount < 1 << 39 else { throw .outOfMemory }
     #if hasFeature(Embedded)
     let size = UInt64(byteCount)
     let gap = guardByteCount(for: size)
     // A guard and a stack of the same size are aligned to both, so that they share tables with others.
     let alignment = gap == size && size & (size &- 1) == 0 ? 2 &* size : 4096
-    let space = AddressSpace.shared
-    let start = try space.reserve(
-      byteCount: gap &+ size, alignment: alignment, kind: AreaKind(.guard, named: name))
+    let start = try AddressSpace.shared.reserve(
+      byteCount: gap &+ size, alignment: alignment, as: AreaKind(.guard, named: name))
     do throws(AddressSpaceError) {
-      try space.map(
-        at: start &+ gap, byteCount: size, .write, replacing: true, options: .smallPages,
-        kind: AreaKind(.stack, named: name))
+      try AddressSpace.shared.map(
+        at: start &+ gap, byteCount: size, .write, as: AreaKind(.stack, named: name),
+        replacing: true, options: .smallPages)
     } catch {
       remove(start, gap &+ size)
       throw error

@@ -81,12 +81,15 @@ public final class LockstepMachine {
     frames.pointee.add(PhysicalRange(start: UInt64(4096), end: end))
     frames.pointee.enableCaches(in: caches, count: Self.cpuCount)
     mmu.useOnThisThread()
-    root =
-      (try? TablePage.make(splitting: .empty, level: PageTableFormat.rootLevel, of: frames))?
-      .address ?? 0
-    space.initialize(root: root, from: Self.lowest, to: Self.limit, on: frames)
+    root = (try? frames.pointee.allocateZeroed())?.rawValue ?? 0
+    try? space.initialize(
+      root: root, from: Self.lowest, to: Self.limit, on: frames, cpuCount: Self.cpuCount)
     // The side table keeps what it took.
     try? space.map(at: Self.lowest, byteCount: 4096, [], as: AreaKind(.reserved, named: "first"))
+    // So do entries of the root.
+    for address in stride(from: Self.lowest, to: Self.limit, by: 4096 << 27) {
+      try? space.map(at: address, byteCount: 4096, .write, replacing: true)
+    }
     unmapAll()
     freeAtStart = frames.pointee.freeFrameCount
   }
@@ -168,6 +171,6 @@ public final class LockstepMachine {
   /// Takes all away.
   func unmapAll() {
     try? space.unmap(at: Self.lowest, byteCount: Self.limit - Self.lowest)
-    space.freeRemovedTables()
+    space.reclaim()
   }
 }
