@@ -224,16 +224,13 @@ extension Heap {
 
   private func allocateLarge(_ byteCount: Int, _ alignment: Int) -> UnsafeMutableRawPointer? {
     // More than there is: no need to disturb the others.
-    guard let frames, byteCount / 4096 < frames.pointee.usableFrameCount else { return nil }
-    let (byteCount, alignment) = (UInt64(byteCount), UInt64(alignment))
-    let take = { (byteCount: UInt64, alignment: UInt64) -> LargeBlock.Range? in
-      caches.withCurrent { $0.keptRanges.take(byteCount, alignment) }
-    }
-    if let block = LargeBlock.allocate(byteCount: byteCount, alignment: alignment, from: take) {
-      return block
-    }
+    guard let frames, byteCount / 4096 < frames.pointee.usableFrameCount,
+      let need = LargeBlock.Need(byteCount: byteCount, alignment: alignment)
+    else { return nil }
+    let kept = caches.withCurrent { $0.keptRanges.take(need) }
+    if let block = LargeBlock.allocate(need, in: kept) { return block }
     reclaim()
-    return LargeBlock.allocate(byteCount: byteCount, alignment: alignment, from: take)
+    return LargeBlock.allocate(need, in: nil)
   }
 
   private func freeLarge(_ block: LargeBlock) {

@@ -44,24 +44,35 @@ struct LargeBlock {
 
   private static func mark(_ address: UInt64) -> UInt64 { address ^ 0x4C61_7267_6542_6C6B }
 
-  /// Takes a block of `byteCount` bytes at a multiple of `alignment`; `nil` when there is not enough memory.
-  /// `kept` is asked for a range of at least so many bytes that starts at a multiple.
-  static func allocate(
-    byteCount: UInt64, alignment: UInt64, from kept: (UInt64, UInt64) -> Range?
-  ) -> UnsafeMutableRawPointer? {
-    let offset = Swift.max(alignment, headerByteCount)
-    let (sum, overflow) = byteCount.addingReportingOverflow(offset &+ 4095)
-    guard !overflow, sum < 1 << 46 else { return nil }
-    let total = sum & ~4095
-    let pageAlignment = Swift.max(alignment, 4096)
-    var range = kept(total, pageAlignment) ?? Range()
+  /// The range that a block needs.
+  struct Need {
+    /// Where in it the block begins: behind the header.
+    let offset: UInt64
+    let byteCount: UInt64
+    /// What its start is a multiple of.
+    let alignment: UInt64
+
+    /// For a block of `byteCount` bytes at a multiple of `alignment`.
+    init?(byteCount: Int, alignment: Int) {
+      offset = Swift.max(UInt64(alignment), headerByteCount)
+      let (sum, overflow) = UInt64(byteCount).addingReportingOverflow(offset &+ 4095)
+      guard !overflow, sum < 1 << 46 else { return nil }
+      self.byteCount = sum & ~4095
+      self.alignment = Swift.max(UInt64(alignment), 4096)
+    }
+  }
+
+  /// Takes a block, in a range that was kept if there is one; `nil` when there is not enough memory.
+  static func allocate(_ need: Need, in kept: Range?) -> UnsafeMutableRawPointer? {
+    var range = kept ?? Range()
+    let offset = need.offset
     // What lies between the start and the header is for the alignment, and never touched.
     let first = (offset &- headerByteCount) & ~4095
     do throws(AddressSpaceError) {
       if range.byteCount == 0 {
         range.start = try AddressSpace.shared.map(
-          byteCount: total, alignment: pageAlignment, .write, as: kind)
-        range.byteCount = total
+          byteCount: need.byteCount, alignment: need.alignment, .write, as: kind)
+        range.byteCount = need.byteCount
       }
       try AddressSpace.shared.populate(
         at: range.start &+ first, byteCount: range.byteCount &- first)
@@ -135,11 +146,11 @@ struct KeptRanges {
   private var next = 0
 
   /// Takes a range that fits: at most a quarter larger than asked for.
-  mutating func take(_ byteCount: UInt64, _ alignment: UInt64) -> LargeBlock.Range? {
+  mutating func take(_ need: LargeBlock.Need) -> LargeBlock.Range? {
     for index in 0..<4 {
       let range = ranges[index]
-      if range.byteCount >= byteCount, range.byteCount &- byteCount <= byteCount / 4,
-        range.start & (alignment &- 1) == 0
+      if range.byteCount >= need.byteCount, range.byteCount &- need.byteCount <= need.byteCount / 4,
+        range.start & (need.alignment &- 1) == 0
       {
         ranges[index] = LargeBlock.Range()
         return range

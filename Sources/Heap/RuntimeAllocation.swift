@@ -33,8 +33,9 @@ public func deallocate(_ pointer: UnsafeMutableRawPointer?) {
 
 /// Whether `realloc` is done where the block is.
 @c(apus_heap_resize)
-public func resize(_ pointer: UnsafeMutableRawPointer, _ byteCount: UInt64) -> UInt64 {
-  byteCount <= UInt64(Int.max) && Heap.shared.resize(pointer, to: Int(byteCount)) ? 1 : 0
+public func resize(_ pointer: UnsafeMutableRawPointer?, _ byteCount: UInt64) -> UInt64 {
+  guard let pointer, byteCount <= UInt64(Int.max) else { return 0 }
+  return Heap.shared.resize(pointer, to: Int(byteCount)) ? 1 : 0
 }
 
 /// `malloc_usable_size`.
