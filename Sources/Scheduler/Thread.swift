@@ -59,7 +59,7 @@ struct ThreadRecord: ~Copyable {
 
   // Constant.
   let priority: Int
-  /// What it runs; taken when it starts.
+  /// What it runs.
   var body: (() -> Void)?
   /// The memory of its stack; `nil` for a CPU's idle loop.
   let memory: ThreadMemory?
