@@ -76,7 +76,9 @@ let package = Package(
       swiftSettings: kernel),
     .target(
       name: "Heap",
-      dependencies: ["VirtualMemory", "PhysicalMemory", "Boot", "Locking", "PerCPU", "Machine", "CMachine"],
+      dependencies: [
+        "VirtualMemory", "PhysicalMemory", "Boot", "Locking", "PerCPU", "Machine", "CMachine",
+      ],
       swiftSettings: kernel),
     .target(
       name: "VirtualMemory",
@@ -86,7 +88,8 @@ let package = Package(
       name: "PhysicalMemory",
       dependencies: ["Locking", "PerCPU", "Machine", "CMachine", "Boot"], swiftSettings: kernel),
     .target(
-      name: "Console", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"], swiftSettings: kernel),
+      name: "Console", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"],
+      swiftSettings: kernel),
     .target(
       name: "Locking", dependencies: ["PerCPU", "Machine", "CMachine"], swiftSettings: kernel),
     .target(name: "PerCPU", dependencies: ["Machine"], swiftSettings: kernel),

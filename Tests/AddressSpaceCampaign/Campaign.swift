@@ -264,7 +264,8 @@ public struct Campaign {
       let resident = reference.touchedByteCount(from: area.start, to: area.end)
       try expect(
         area.residentByteCount == resident
-          || usesLargePages && area.residentByteCount > resident, "of \(area) \(resident) bytes should be in memory")
+          || usesLargePages && area.residentByteCount > resident,
+        "of \(area) \(resident) bytes should be in memory")
     }
     try expect(
       areas.count == expected.count, "there are \(areas.count) areas, not \(expected.count)")

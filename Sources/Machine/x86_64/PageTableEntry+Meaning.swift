@@ -102,7 +102,8 @@ extension PageTableEntry {
   @inline(__always)
   public var allowed: PagePermissions {
     isPresent
-      ? permissions : PagePermissions(rawValue: UInt8(truncatingIfNeeded: rawValue >> Self.allowedShift & 15))
+      ? permissions
+      : PagePermissions(rawValue: UInt8(truncatingIfNeeded: rawValue >> Self.allowedShift & 15))
   }
 
   /// The page `frame`, for an area, with these permissions: an entry of the same meaning that keeps
@@ -115,7 +116,8 @@ extension PageTableEntry {
       UInt64(truncatingIfNeeded: area) << Self.areaShift | (isForeign ? Self.foreign : 0)
     if permissions.contains(.inaccessible) {
       self.init(
-        .withheld, frame | rest | Self.hasAddress | UInt64(permissions.rawValue) << Self.allowedShift)
+        .withheld,
+        frame | rest | Self.hasAddress | UInt64(permissions.rawValue) << Self.allowedShift)
     } else {
       self.init(page: frame, permissions, level: level)
       rawValue |= rest
