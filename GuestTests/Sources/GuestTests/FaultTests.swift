@@ -87,6 +87,8 @@ enum FaultTests {
           UnsafeMutablePointer<UInt64>(bitPattern: UInt(base))?.pointee = 1
         },
         Test("stacks grow when they are used") { t in
+          // The stack of this thread keeps its pages.
+          _ = probe_deep(100_000 / 256, 0)
           let before = settledFreeByteCount()
           CPUSet.online.run { cpu in
             let sum = probe_deep(100_000 / 256, UInt64(cpu.index))
@@ -95,17 +97,16 @@ enum FaultTests {
           t.expect(settledFreeByteCount(), equals: before, "free bytes")
         },
         Test("a stack grows with interrupts off, and with a lock held") { t in
-          let sums = SpinLock<StackLock, UInt64>(0)
           let threads = (0..<4).compactMap { _ in
             try? Thread.spawn {
               Processor.withInterruptsDisabled {
                 if probe_deep(100, 1) != 100 { t.fail("with interrupts off") }
               }
-              sums.withLock { $0 += probe_deep(200, 1) }
+              Self.sums.withLock { $0 += probe_deep(200, 1) }
             }
           }
           for thread in threads { thread.join() }
-          t.expect(sums.withLock { $0 }, equals: 800)
+          t.expect(Self.sums.withLock { $0 }, equals: 800)
         },
         Test("a thread's stack overflows", dies: "stack overflow") {
           try? Thread.spawn { _ = probe_overflow(0) }.join()
@@ -115,16 +116,15 @@ enum FaultTests {
         },
         Test("ten thousand threads with stacks of 4 KiB") { t in
           let before = settledFreeByteCount()
-          let gate = Semaphore(0)
           var threads: [Thread] = []
           for _ in 0..<10_000 {
             do throws(ThreadError) {
-              threads.append(try Thread.spawn(stackSize: 4096) { gate.wait() })
+              threads.append(try Thread.spawn(stackSize: 4096) { Self.gate.wait() })
             } catch { t.fail("thread \(threads.count) cannot be made") }
           }
           let used = before - Memory.freeByteCount
           t.expect(used < 60 << 20, "\(used) bytes for 10,000 threads")
-          for _ in threads { gate.signal() }
+          for _ in threads { Self.gate.signal() }
           for thread in threads { thread.join() }
           threads = []
           t.expect(settledFreeByteCount(), equals: before, "free bytes")
@@ -146,6 +146,9 @@ enum FaultTests {
     Memory.reclaim()
     return Memory.freeByteCount
   }
+
+  private static let sums = SpinLock<StackLock, UInt64>(0)
+  private static let gate = Semaphore(0)
 
   enum StackLock: LockClass {
     typealias Context = ThreadOnly
