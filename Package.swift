@@ -34,8 +34,8 @@ let package = Package(
     .library(
       name: "KernelModules",
       targets: [
-        "Scheduler", "Heap", "VirtualMemory", "PhysicalMemory", "Locking", "PerCPU", "Machine",
-        "Boot",
+        "Parallel", "Scheduler", "Heap", "VirtualMemory", "PhysicalMemory", "Locking", "PerCPU",
+        "Machine", "Boot",
       ]),
     .executable(name: "apus", targets: ["ApusCommand"]),
     .executable(name: "isrcheck", targets: ["ISRCheckCommand"]),
@@ -53,7 +53,8 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "Kernel", "Scheduler", "Interrupts", "Heap", "PhysicalMemory", "Console", "FileSystem",
+        "Kernel", "Parallel", "Scheduler", "Interrupts", "Heap", "PhysicalMemory", "Console",
+        "FileSystem",
         "PerCPU", "Machine",
       ],
       swiftSettings: kernel),
@@ -70,6 +71,8 @@ let package = Package(
     .target(
       name: "Interrupts", dependencies: ["Console", "Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
+    .target(
+      name: "Parallel", dependencies: ["Scheduler", "PerCPU", "Machine"], swiftSettings: kernel),
     .target(
       name: "Scheduler",
       dependencies: ["VirtualMemory", "Locking", "PerCPU", "Machine", "CMachine"],
@@ -203,15 +206,16 @@ let package = Package(
     .testTarget(
       name: "KernelTests",
       dependencies: [
-        "Kernel", "Interrupts", "Scheduler", "Heap", "VirtualMemory", "PhysicalMemory", "Console",
+        "Kernel", "Parallel", "Interrupts", "Scheduler", "Heap", "VirtualMemory",
+        "PhysicalMemory", "Console",
         "Locking", "PerCPU", "Machine", "Boot", "TestSupport",
       ],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "ExplorationTests",
       dependencies: [
-        "Exploration", "AddressSpaceCampaign", "Kernel", "Interrupts", "Scheduler", "Heap",
-        "VirtualMemory", "PhysicalMemory", "Console",
+        "Exploration", "AddressSpaceCampaign", "Kernel", "Parallel", "Interrupts", "Scheduler",
+        "Heap", "VirtualMemory", "PhysicalMemory", "Console",
         "Locking", "PerCPU", "Machine", "Boot",
       ],
       swiftSettings: warningsAsErrors + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),

@@ -50,6 +50,9 @@ struct ThreadRecord: ~Copyable {
   /// See `Ending`.
   let ending = Atomic<UInt64>(Ending.runs)
 
+  /// The thread's own, while it runs. See `ThreadLocal`.
+  var locals = ThreadLocals()
+
   // Of the thread, and of others only by a queue's or a timer list's lock: here and not on its stack, which
   // need not be there for other CPUs.
   /// Its place in a wait queue, while it waits.

@@ -142,7 +142,20 @@ public struct AddressSpace: ~Copyable, Sendable {
   func performInSection(
     _ kind: RangeChange.Kind, from start: UInt64, to end: UInt64
   ) -> AddressSpaceError? {
-    var operation = RangeOperation(RangeChange(kind), from: start, to: end, root: rootTable)
+    let change = RangeChange(kind)
+    let cover = CoveringTable(from: start, to: end, root: rootTable)
+    if let difference = cover.changeOneEntry(change, from: start, to: end) {
+      if difference != 0 { ownArena.pointee.emptyTableCount &+= difference }
+      return nil
+    }
+    return perform(change, from: start, to: end, in: cover)
+  }
+
+  @inline(never)
+  private func perform(
+    _ change: RangeChange, from start: UInt64, to end: UInt64, in cover: CoveringTable
+  ) -> AddressSpaceError? {
+    var operation = RangeOperation(change, from: start, to: end, in: cover)
     var refusal: AddressSpaceError?
     do throws(FrameAllocatorError) {
       try operation.prepare()
@@ -200,7 +213,9 @@ public struct AddressSpace: ~Copyable, Sendable {
 
   private func trim(from start: UInt64, to end: UInt64) {
     Epoch.shared.read {
-      var operation = RangeOperation(RangeChange(.trim), from: start, to: end, root: rootTable)
+      var operation = RangeOperation(
+        RangeChange(.trim), from: start, to: end,
+        in: CoveringTable(from: start, to: end, root: rootTable))
       operation.trim()
       complete(operation)
     }
