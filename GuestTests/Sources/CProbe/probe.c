@@ -185,7 +185,7 @@ uint64_t probe_large_heap(uint64_t seed) {
   size_t count = 0;
   while (count < 64 && (all[count] = malloc(16 << 20)) != NULL) count++;
   EXPECT(count > 0);
-  EXPECT(count == 64 || realloc(all[0], (size_t)17 << 20) == NULL);
+  EXPECT(count == 64 || realloc(all[0], (size_t)32 << 20) == NULL);
   while (count > 0) free(all[--count]);
   return 0;
 }

@@ -35,6 +35,10 @@ enum SharedMemoryTests {
   }
 
   static func balanced(_ t: TestContext, _ body: () -> Void) {
+    // What stays from the first use: tables of the CPUs' own parts, pages of this stack.
+    CPUSet.online.run { _ in
+      UnsafeMutableRawPointer.allocate(byteCount: 2 << 20, alignment: 16).deallocate()
+    }
     let before = FaultTests.settledFreeByteCount()
     body()
     t.expect(FaultTests.settledFreeByteCount(), equals: before, "free bytes")
@@ -43,125 +47,108 @@ enum SharedMemoryTests {
   // MARK: Stale translations
 
   private static let pageCount = 8
+  /// Rounds after which all CPUs must have accessed all pages once more.
+  private static let roundsPerMeeting = 8
 
-  /// One CPU maps pages, says so, waits until all others have read and written them, takes them away, and
-  /// lets other memory have the frames at once, whose canaries must stay. The others go on reading and
-  /// writing until they find the pages replaced: what they see is a canary of the old pages or zero, never
-  /// of the memory that got the frames.
+  /// One CPU takes pages away in each round, and lets other memory have the frames at once, whose canaries
+  /// must stay. The others read and write the pages all the time: what they see is what they wrote, or
+  /// zero, never a canary of the memory that got the frames.
   private static func staleTranslations(_ t: TestContext) {
-    let turn = Atomic<Int>(0)
-    let arrived = Atomic<Int>(0)
-    let others = CPUSet.online.count - 1
     let base = FaultTests.base
-    withUnsafePointer(to: turn) { turn in
-      withUnsafePointer(to: arrived) { arrived in
-        let shared = Shared(turn: turn, arrived: arrived)
-        CPUSet.online.run { cpu in
-          if cpu.index == 0 {
-            for round in 1...rounds { changeMemory(round, others, base, shared, t) }
-            shared.turn.pointee.store(-1, ordering: .releasing)
-            do throws(AddressSpaceError) {
-              try AddressSpace.shared.unmap(at: base, byteCount: UInt64(pageCount) * 4096)
-            } catch { t.fail("memory cannot be unmapped") }
-          } else {
-            var seen = 0
-            while true {
-              let round = shared.turn.pointee.load(ordering: .acquiring)
-              if round < 0 { return }
-              if round == seen {
-                probe_pause()
-                continue
-              }
-              seen = round
-              use(base, round, t)
-              shared.arrived.pointee.wrappingAdd(1, ordering: .acquiringAndReleasing)
-              // While the pages are replaced: each access finds the old page, or the new one.
-              var accesses = 0
-              while shared.turn.pointee.load(ordering: .acquiring) == round, accesses < 64 {
-                useReplaced(base, round, t)
-                accesses += 1
-                probe_pause()
-              }
-            }
+    let byteCount = UInt64(pageCount) * 4096
+    let isOver = Atomic<Int>(0)
+    let turns = UnsafeMutablePointer<Atomic<Int>>.allocate(capacity: CPUSet.online.count)
+    for index in 0..<CPUSet.online.count { (turns + index).initialize(to: Atomic(0)) }
+    withUnsafePointer(to: isOver) { isOver in
+      let shared = Shared(isOver: isOver, turns: turns)
+      do throws(AddressSpaceError) {
+        try AddressSpace.shared.map(at: base, byteCount: byteCount, .write)
+      } catch { return t.fail("memory cannot be mapped") }
+      CPUSet.online.run { cpu in
+        if cpu.index == 0 {
+          for round in 1...rounds {
+            if round % roundsPerMeeting == 1 { shared.waitForAll(but: 0) }
+            changeMemory(round, base, byteCount, t)
+          }
+          shared.isOver.pointee.store(1, ordering: .releasing)
+        } else {
+          while shared.isOver.pointee.load(ordering: .acquiring) == 0 {
+            for page in 0..<pageCount { use(base, page, t) }
+            shared.turns[cpu.index].wrappingAdd(1, ordering: .releasing)
+            probe_pause()
           }
         }
       }
+      do throws(AddressSpaceError) {
+        try AddressSpace.shared.unmap(at: base, byteCount: byteCount)
+      } catch { t.fail("memory cannot be unmapped") }
     }
+    turns.deallocate()
   }
 
   /// Words of all CPUs, on the stack of the thread that waits for them.
   private struct Shared: @unchecked Sendable {
-    let turn: UnsafePointer<Atomic<Int>>
-    let arrived: UnsafePointer<Atomic<Int>>
+    let isOver: UnsafePointer<Atomic<Int>>
+    /// How often each CPU has accessed all pages.
+    let turns: UnsafeMutablePointer<Atomic<Int>>
+
+    /// Waits until each other CPU has done one whole turn more.
+    func waitForAll(but own: Int) {
+      for cpu in CPUSet.online where cpu.index != own {
+        let turn = turns[cpu.index].load(ordering: .acquiring)
+        while turns[cpu.index].load(ordering: .acquiring) < turn + 2 { probe_pause() }
+      }
+    }
   }
 
-  private static func canary(_ round: Int, _ page: Int) -> UInt64 {
-    UInt64(round) << 16 | UInt64(page) << 8 | 0xCA
-  }
+  private static func canary(_ page: Int) -> UInt64 { UInt64(page) << 8 | 0xCA }
 
   private static let secret: UInt64 = 0x5EC2_E75E_C2E7_5EC2
 
   private static func changeMemory(
-    _ round: Int, _ others: Int, _ base: UInt64, _ shared: Shared, _ t: TestContext
+    _ round: Int, _ base: UInt64, _ byteCount: UInt64, _ t: TestContext
   ) {
     do throws(AddressSpaceError) {
-      let byteCount = UInt64(pageCount) * 4096
-      // Every fourth round the promise stays and the pages go: then the next access finds zero.
       if round % 4 == 1 {
         try AddressSpace.shared.map(at: base, byteCount: byteCount, .write, replacing: true)
       } else {
         try AddressSpace.shared.discard(at: base, byteCount: byteCount)
       }
-      shared.arrived.pointee.store(0, ordering: .relaxed)
-      shared.turn.pointee.store(round, ordering: .releasing)
-      while shared.arrived.pointee.load(ordering: .acquiring) < others { probe_pause() }
-      try AddressSpace.shared.discard(at: base, byteCount: byteCount)
-    } catch {
-      t.fail("an operation on a range fails")
-    }
+    } catch { t.fail("an operation on a range fails") }
     // Other memory, which most likely gets those frames.
-    var blocks: [UnsafeMutablePointer<UInt64>] = []
-    for _ in 0..<pageCount {
-      let block = UnsafeMutablePointer<UInt64>.allocate(capacity: 512)
-      block.initialize(repeating: secret, count: 512)
-      blocks.append(block)
-    }
-    for _ in 0..<4 { probe_pause() }
-    for block in blocks {
-      for word in [0, 1, 2, 3, 4, 5, 6, 7, 511] where block[word] != secret {
-        t.fail("round \(round): memory was written through a stale translation")
+    withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<UInt64>.self, capacity: pageCount) {
+      blocks in
+      for index in 0..<pageCount {
+        let block = UnsafeMutablePointer<UInt64>.allocate(capacity: 512)
+        for word in [0, 1, 256, 511] { block[word] = secret }
+        blocks.initializeElement(at: index, to: block)
       }
-      block.deallocate()
-    }
-  }
-
-  /// Reads and writes all pages of a round.
-  private static func use(_ base: UInt64, _ round: Int, _ t: TestContext) {
-    for page in 0..<pageCount {
-      guard let word = UnsafeMutablePointer<UInt64>(bitPattern: UInt(base) + UInt(page) * 4096)
-      else { return }
-      let value = word.pointee
-      if value != 0 && value != canary(round, page) {
-        t.fail("round \(round), page \(page): \(value) was there")
+      for _ in 0..<4 { probe_pause() }
+      for block in blocks {
+        for word in [0, 1, 256, 511] where block[word] != secret {
+          t.fail("round \(round): memory was written through a stale translation")
+        }
+        block.deallocate()
       }
-      word.pointee = canary(round, page)
     }
   }
 
-  private static func useReplaced(_ base: UInt64, _ round: Int, _ t: TestContext) {
-    for page in 0..<pageCount {
-      guard let word = UnsafeMutablePointer<UInt64>(bitPattern: UInt(base) + UInt(page) * 4096)
-      else { return }
-      let value = word.pointee
-      // By now the next round may be on its way.
-      if value != 0 && value & 0xFFFF != canary(0, page) {
-        t.fail("round \(round), page \(page): memory of others was read, \(value)")
-      }
-      word[1] = canary(round, page)
+  /// Reads and writes a page.
+  private static func use(_ base: UInt64, _ page: Int, _ t: TestContext) {
+    guard let words = UnsafeMutablePointer<UInt64>(bitPattern: UInt(base) + UInt(page) * 4096)
+    else { return }
+    for word in [0, 1, 256, 511] {
+      let value = words[word]
+      if value != 0 && value != canary(page) { t.fail("page \(page): \(value) was read") }
+      words[word] = canary(page)
     }
   }
 
   // MARK: Unmap under access
+
+  private struct SharedFlag: @unchecked Sendable {
+    let isSet: UnsafePointer<Atomic<Int>>
+  }
 
   /// CPUs access memory that another one takes away and maps again: an access either works or waits for
   /// the operation to end; nothing is lost and nothing else is seen.
@@ -170,7 +157,7 @@ enum SharedMemoryTests {
     let byteCount: UInt64 = 64 << 12
     let isOver = Atomic<Int>(0)
     withUnsafePointer(to: isOver) { isOver in
-      let shared = Shared(turn: isOver, arrived: isOver)
+      let shared = SharedFlag(isSet: isOver)
       do throws(AddressSpaceError) {
         try AddressSpace.shared.map(at: base, byteCount: byteCount, .write)
       } catch { return t.fail("memory cannot be mapped") }
@@ -184,10 +171,10 @@ enum SharedMemoryTests {
             } catch { t.fail("memory cannot be replaced") }
             probe_pause()
           }
-          shared.turn.pointee.store(1, ordering: .releasing)
+          shared.isSet.pointee.store(1, ordering: .releasing)
         } else {
           var random = MemoryTests.SplitMix(seed: UInt64(cpu.index))
-          while shared.turn.pointee.load(ordering: .acquiring) == 0 {
+          while shared.isSet.pointee.load(ordering: .acquiring) == 0 {
             let page = UInt(random.next() % 64)
             let word = UnsafeMutablePointer<UInt64>(
               bitPattern: UInt(base) + page * 4096 + UInt(cpu.index) * 64)
