@@ -65,17 +65,19 @@ let package = Package(
       name: "Kernel",
       dependencies: [
         "Scheduler", "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory", "Console", "Locking",
+        "Tracing",
         "PerCPU", "Machine", "CMachine", "Boot", "ACPI", "FileSystem",
       ],
       swiftSettings: kernel),
     .target(
-      name: "Interrupts", dependencies: ["Console", "Locking", "PerCPU", "Machine", "CMachine"],
+      name: "Interrupts",
+      dependencies: ["Console", "Locking", "Tracing", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "Parallel", dependencies: ["Scheduler", "PerCPU", "Machine"], swiftSettings: kernel),
     .target(
       name: "Scheduler",
-      dependencies: ["VirtualMemory", "Locking", "PerCPU", "Machine", "CMachine"],
+      dependencies: ["VirtualMemory", "Locking", "Tracing", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "Heap",
@@ -85,7 +87,9 @@ let package = Package(
       swiftSettings: kernel),
     .target(
       name: "VirtualMemory",
-      dependencies: ["PhysicalMemory", "Interrupts", "Boot", "Locking", "PerCPU", "Machine"],
+      dependencies: [
+        "PhysicalMemory", "Interrupts", "Boot", "Locking", "Tracing", "PerCPU", "Machine",
+      ],
       swiftSettings: kernel),
     .target(
       name: "PhysicalMemory",
@@ -94,7 +98,9 @@ let package = Package(
       name: "Console", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
-      name: "Locking", dependencies: ["PerCPU", "Machine", "CMachine"], swiftSettings: kernel),
+      name: "Locking", dependencies: ["Tracing", "PerCPU", "Machine", "CMachine"],
+      swiftSettings: kernel),
+    .target(name: "Tracing", dependencies: ["PerCPU", "Machine"], swiftSettings: kernel),
     .target(name: "PerCPU", dependencies: ["Machine"], swiftSettings: kernel),
     .target(name: "Machine", dependencies: ["CMachine"], swiftSettings: kernel),
     .target(
@@ -208,7 +214,7 @@ let package = Package(
       dependencies: [
         "Kernel", "Parallel", "Interrupts", "Scheduler", "Heap", "VirtualMemory",
         "PhysicalMemory", "Console",
-        "Locking", "PerCPU", "Machine", "Boot", "TestSupport",
+        "Locking", "Tracing", "PerCPU", "Machine", "Boot", "TestSupport",
       ],
       swiftSettings: warningsAsErrors),
     .testTarget(

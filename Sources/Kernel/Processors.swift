@@ -10,6 +10,7 @@ import Machine
 import PerCPU
 import PhysicalMemory
 import Scheduler
+import Tracing
 import VirtualMemory
 
 /// The CPUs of the machine, from the firmware's list to all of them running.
@@ -104,23 +105,27 @@ struct Processors {
       Heap.shared.initialize(on: $0, in: storage, count: count)
     }
 
+    if options.traceEventCount > 0 {
+      let byteCount = Trace.byteCount(for: count, eventCount: options.traceEventCount)
+      Trace.start(
+        in: Self.zeroedPages(byteCount: byteCount), count: count,
+        eventCount: options.traceEventCount)
+    }
+
     guard let block = Self.makeBlock(at: blocks, index: 0) else {
       StartUpFailure.stop("too little memory for the boot CPU's stacks: give the machine more")
     }
     ProcessorBlocks.store(block, for: CPU(index: 0))
     Processor.configure(block)
-    do throws(FrameAllocatorError) {
-      try withUnsafePointer(to: FrameAllocator.shared) { frames throws(FrameAllocatorError) in
-        try AddressSpace.shared.initialize(
-          root: AddressTranslation.root, from: AddressSpace.lowestAddress,
-          to: AddressSpace.addressLimit, on: frames, cpuCount: count)
-      }
-    } catch {
+    let space: Void? = withUnsafePointer(to: FrameAllocator.shared) {
+      try? AddressSpace.shared.initialize(
+        scheme: options.pageTableScheme, on: $0, cpuCount: count)
+    }
+    guard space != nil, (try? AddressSpace.shared.activate()) != nil else {
       StartUpFailure.stop("too little memory for an address space: give the machine more")
     }
     FrameAllocator.shared.fillReserve()
     Heap.shared.useAddressSpace()
-    AddressSpace.shared.activate()
     Processor.enableInterrupts()
   }
 
@@ -136,7 +141,8 @@ struct Processors {
       guard
         let block = Self.makeBlock(
           at: blocks + index * Int(ProcessorBlock.size), index: index),
-        let stack = try? KernelAddressSpace.shared.makeStack(byteCount: Self.idleStackSize)
+        let stack = try? KernelAddressSpace.shared.makeStack(byteCount: Self.idleStackSize),
+        (try? AddressSpace.shared.prepare(for: CPU(index: index))) != nil
       else {
         Log.warning("CPU \(index) and those after it are left off: too little memory for stacks")
         break

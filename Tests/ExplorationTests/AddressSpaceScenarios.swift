@@ -2,6 +2,7 @@ import Boot
 import Exploration
 import Locking
 import Machine
+import PerCPU
 import PhysicalMemory
 
 @testable import VirtualMemory
@@ -11,6 +12,11 @@ import PhysicalMemory
 /// hold for all.
 enum AddressSpaceScenarios {
   static var all: [Scenario] {
+    // Those over shared tables have names without the scheme.
+    [PageTableScheme.shared, .perCPU].flatMap { scheme in scenarios.map { $0(scheme) } }
+  }
+
+  private static var scenarios: [@Sendable (PageTableScheme) -> Scenario] {
     [
       faultAndFault, faultAndUnmap, faultAndProtect, faultAndDiscard, faultAndTableRemoval,
       mapAndMap,
@@ -28,32 +34,34 @@ enum AddressSpaceScenarios {
     let space = AddressSpace()
     private let frames = UnsafeMutablePointer<FrameAllocator>.allocate(capacity: 1)
     private let simulation: Simulation
-    private let memory = SimulatedMemory(byteCount: 24 * 4096)
-    private let metadata = Storage(byteCount: FrameAllocator.metadataByteCount(upTo: 24 * 4096))
+    private let memory: SimulatedMemory
+    private let metadata: Storage
     private let mmu: SimulatedMMU
-    private let root: UInt64
     private var freeAtStart = 0
 
-    init(_ simulation: Simulation, cpuCount: Int) {
+    init(_ simulation: Simulation, _ scheme: PageTableScheme, cpuCount: Int) {
       self.simulation = simulation
       simulation.startSharedMachine(cpuCount: cpuCount)
       frames.initialize(to: FrameAllocator())
-      frames.pointee.initialize(upTo: 24 * 4096, metadata: metadata.start)
-      frames.pointee.add(PhysicalRange(start: UInt64(4096), end: UInt64(24 * 4096)))
+      // Tables with holders have two frames, and each CPU has its own besides.
+      let end = UInt64(scheme == .shared ? 24 : 28 + 4 * cpuCount) * 4096
+      memory = SimulatedMemory(byteCount: Int(end))
+      metadata = Storage(byteCount: FrameAllocator.metadataByteCount(upTo: end))
+      frames.pointee.initialize(upTo: end, metadata: metadata.start)
+      frames.pointee.add(PhysicalRange(start: UInt64(4096), end: end))
       mmu = SimulatedMMU(cpuCount: cpuCount)
       mmu.useOnThisThread()
-      let table = try? TablePage.allocate(level: PageTableFormat.rootLevel, of: frames)
-      table?.fill(splitting: .empty, level: PageTableFormat.rootLevel + 1, isHeld: false)
-      root = table?.address ?? 0
       simulation.check(
         (try? space.initialize(
-          root: root, from: base, to: base << 1, on: frames, cpuCount: cpuCount)) != nil,
+          from: base, to: base << 1, scheme: scheme, on: frames, cpuCount: cpuCount)) != nil,
         "no memory for an address space")
       // The table of the arena is there for good.
       _ = map(base, 1)
       unmap(base, 1)
       space.reclaim()
+      // Each CPU gives its root back in the end.
       freeAtStart = frames.pointee.freeFrameCount
+      for index in 0..<cpuCount { try? space.prepare(for: CPU(index: index)) }
       simulation.keep(self)
     }
 
@@ -67,14 +75,17 @@ enum AddressSpaceScenarios {
       simulation.cpu { [self] in
         use()
         body()
-        AddressTranslation.use(root: 0)
-        space.deactivate()
+        leave()
       }
     }
 
     private func use() {
-      space.activate()
-      AddressTranslation.use(root: root)
+      simulation.check((try? space.activate()) != nil, "no memory for a root")
+    }
+
+    private func leave() {
+      space.deactivate()
+      space.releaseTables()
     }
 
     /// Adds a check for when all CPUs are through: made by one that uses the address space alone.
@@ -82,8 +93,7 @@ enum AddressSpaceScenarios {
       simulation.atEnd { [self] in
         use()
         body()
-        AddressTranslation.use(root: 0)
-        space.deactivate()
+        leave()
       }
     }
 
@@ -144,7 +154,9 @@ enum AddressSpaceScenarios {
       atEnd { [self] in
         unmap(base, 512 * 512)
         space.reclaim()
+        leave()
         let free = frames.pointee.freeFrameCount
+        use()
         simulation.check(
           free == freeAtStart, "\(freeAtStart - free) frames of \(freeAtStart) are lost")
       }
@@ -154,14 +166,17 @@ enum AddressSpaceScenarios {
   private static func scenario(
     _ name: String, cpuCount: Int, stepLimit: Int = 20_000,
     _ body: @escaping @Sendable (Machine, Simulation) -> Void
-  ) -> Scenario {
-    var scenario = Scenario("AddressSpace/\(name)") { simulation in
-      let machine = Machine(simulation, cpuCount: cpuCount)
-      body(machine, simulation)
-      machine.checkNothingIsLost()
+  ) -> @Sendable (PageTableScheme) -> Scenario {
+    { scheme in
+      let prefix = scheme == .shared ? "AddressSpace" : "AddressSpace/per-cpu"
+      var scenario = Scenario("\(prefix)/\(name)") { simulation in
+        let machine = Machine(simulation, scheme, cpuCount: cpuCount)
+        body(machine, simulation)
+        machine.checkNothingIsLost()
+      }
+      scenario.stepLimit = stepLimit
+      return scenario
     }
-    scenario.stepLimit = stepLimit
-    return scenario
   }
 
   /// All CPUs touch the same page first: they see each other's words in it.
