@@ -40,6 +40,27 @@ enum FaultTests {
           }
           t.expect(settledFreeByteCount(), equals: before, "free bytes")
         },
+        Test("tables go with the memory that they are for") { t in
+          withRange(t, byteCount: 4096) { $0.pointee = 1 }
+          let before = settledFreeByteCount()
+          for round in 0..<3 {
+            withRange(t, byteCount: 4096) { words in
+              words.pointee = 1
+              for _ in 0..<4 {
+                let start = base + 1 << 20
+                do throws(AddressSpaceError) {
+                  try AddressSpace.shared.map(at: start, byteCount: 16 << 12, .write)
+                  for page in 0..<16 {
+                    UnsafeMutablePointer<UInt64>(bitPattern: UInt(start) + UInt(page << 12))?
+                      .pointee = 1
+                  }
+                  try AddressSpace.shared.unmap(at: start, byteCount: 16 << 12)
+                } catch { t.fail("an operation on a range fails") }
+              }
+            }
+            t.expect(settledFreeByteCount(), equals: before, "free bytes, round \(round)")
+          }
+        },
         Test("faults leave all registers alone") { t in
           withRange(t, byteCount: 64 << 12) { words in
             for page in 0..<64 {
@@ -143,6 +164,8 @@ enum FaultTests {
   static let base = AddressSpace.lowestAddress + 1 << 38
 
   static func settledFreeByteCount() -> Int {
+    // Pages of this stack stay.
+    _ = probe_deep(256, 0)
     Memory.reclaim()
     return Memory.freeByteCount
   }
