@@ -104,6 +104,7 @@ struct PageNeeds {
 
   /// Adds what is needed for the range in a table and what would be below it.
   mutating func add(_ table: TablePage, _ range: RangePart) -> PageWalk {
+    if range.level == 0 { return addPages(table, range) }
     var part = range
     while part.goesOn {
       let entry = table[part.index].load()
@@ -113,6 +114,23 @@ struct PageNeeds {
       part.advance()
     }
     return .reached(range.start)
+  }
+
+  private mutating func addPages(_ table: TablePage, _ range: RangePart) -> PageWalk {
+    var slot = table[range.index]
+    let last = table[range.endIndex]
+    var count = 0
+    while slot != last {
+      let entry = slot.load()
+      if entry.isAccessiblePromise {
+        count &+= 1
+      } else if !entry.isPresent {
+        return PageWalk(stoppedAt: entry, range.address(of: slot, in: table))
+      }
+      slot = slot.next
+    }
+    pages &+= count
+    return .reached(range.address(of: last, in: table))
   }
 
   private mutating func add(_ entry: PageTableEntry, _ part: RangePart) -> PageWalk? {

@@ -55,13 +55,35 @@ struct PageStock {
   /// Turns the promises of a table's part of a range into pages, or the first one above level 0 into a
   /// table. Like a fault: without locks, by a compare-and-swap for each. In an epoch section.
   mutating func fill(_ table: TablePage, _ range: RangePart) -> PageWalk {
+    if range.level == 0 { return fillPages(of: table, range) }
+    return fillAbove(table, range)
+  }
+
+  private mutating func fillPages(of table: TablePage, _ range: RangePart) -> PageWalk {
+    var slot = table[range.index]
+    let last = table[range.endIndex]
+    while slot != last {
+      let entry = slot.load()
+      if entry.isAccessiblePromise {
+        guard fillPage(slot, entry, level: 0, from: &pages) else { return .refused(.outOfMemory) }
+      } else if !entry.isPresent {
+        return PageWalk(stoppedAt: entry, range.address(of: slot, in: table))
+      } else {
+        slot = slot.next
+      }
+    }
+    return .reached(range.address(of: last, in: table))
+  }
+
+  /// The same above the lowest level, as far as the first table.
+  private mutating func fillAbove(_ table: TablePage, _ range: RangePart) -> PageWalk {
     var part = range
     while true {
       let slot = table[part.index]
       let entry = slot.load()
       if entry.isTable(level: part.level) { return .reached(part.start) }
       if !entry.isPresent {
-        if part.level > 0 && entry.isReserved && !entry.isWhollyReserved {
+        if entry.isReserved && !entry.isWhollyReserved {
           let first = PageTableFormat.index(of: part.start, level: part.level - 1)
           if first < entry.firstReserved || first > entry.lastReserved {
             return .refused(.notMapped(address: part.start))
@@ -71,13 +93,10 @@ struct PageStock {
           return PageWalk(stoppedAt: entry, part.start)
         }
         let isFilled =
-          part.level == 0
-          ? fillPage(slot, entry, level: 0, from: &pages)
-          : entry.isLargePagePromise(level: part.level) && part.isWhole && largePages.count > 0
-            ? fillPage(slot, entry, level: part.level, from: &largePages)
-            : makeTable(slot, entry, level: part.level)
-        guard isFilled else { return .refused(.outOfMemory) }
-        if part.level > 0 { return .reached(part.start) }
+          entry.isLargePagePromise(level: part.level) && part.isWhole && largePages.count > 0
+          ? fillPage(slot, entry, level: part.level, from: &largePages)
+          : makeTable(slot, entry, level: part.level)
+        return isFilled ? .reached(part.start) : .refused(.outOfMemory)
       }
       if part.isLastOfTable { return .reached(part.end) }
       part.advance()
