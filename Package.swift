@@ -76,11 +76,14 @@ let package = Package(
     .target(
       name: "Parallel", dependencies: ["Scheduler", "PerCPU", "Machine"], swiftSettings: kernel),
     .target(
-      name: "Scheduler", dependencies: ["Locking", "Tracing", "PerCPU", "Machine", "CMachine"],
+      name: "Scheduler",
+      dependencies: ["VirtualMemory", "Locking", "Tracing", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "Heap",
-      dependencies: ["PhysicalMemory", "Boot", "Locking", "PerCPU", "Machine", "CMachine"],
+      dependencies: [
+        "VirtualMemory", "PhysicalMemory", "Boot", "Locking", "PerCPU", "Machine", "CMachine",
+      ],
       swiftSettings: kernel),
     .target(
       name: "VirtualMemory",

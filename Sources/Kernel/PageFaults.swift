@@ -23,14 +23,17 @@ enum PageFaults {
   }
 
   #if CHECKED
-  /// Where a fault may not come: in interrupt handlers, and while a spin lock or the lock of a page table is
-  /// held, whose holder must not wait for memory. The next page of the stack in use may be missing
-  /// everywhere but in handlers, which have a stack that is there.
+  /// Where no page may be missing: in interrupt handlers, and while a spin lock or the lock of a page table
+  /// is held, whose holder must not wait for memory. Two faults may come there all the same. The next page
+  /// of the stack in use may be missing, but not in handlers, which have a stack that is there. And a page
+  /// that is there may be missing in a table of this CPU.
   private static func violation(_ trap: TrapFrame) -> Result? {
-    if Processor.isInInterrupt { return .inInterrupt }
+    let isInInterrupt = Processor.isInInterrupt
+    guard isInInterrupt || HeldLockCount.current > 0 || Epoch.shared.isInside else { return nil }
+    if AddressSpace.shared.translate(trap.accessAddress) != nil { return nil }
+    if isInInterrupt { return .inInterrupt }
     let distance = trap.accessAddress &- UInt64(trap.stackPointer) &+ 4096
-    if distance < KernelAddressSpace.stackGap { return nil }
-    return HeldLockCount.current > 0 || Epoch.shared.isInside ? .withLockHeld : nil
+    return distance < KernelAddressSpace.stackGap ? nil : .withLockHeld
   }
   #endif
 

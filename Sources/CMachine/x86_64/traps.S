@@ -16,7 +16,8 @@
 // its own. Exceptions come from interrupt handlers too.
 ISR_VECTORS(apus_trap_stubs, 256, 0)
 ISR_ROOT(apus_interrupt, 0, ISR_NO_VECTOR)
-ISR_STACK(apus_interrupt, APUS_INTERRUPT_STACK_SIZE, 0)
+// A page that another CPU uses may be missing in a table of this one: a fault comes on the same stack then.
+ISR_STACK(apus_interrupt, APUS_INTERRUPT_STACK_SIZE - APUS_FAULT_STACK_NEED, 0)
 // On the interrupted stack; a thread's is larger by far.
 ISR_ROOT(apus_preempt, 0, ISR_NO_VECTOR)
 ISR_STACK(apus_preempt, APUS_PREEMPTION_STACK_NEED, 0)
