@@ -146,6 +146,13 @@ public struct FrameAllocator: ~Copyable, Sendable {
     return frame
   }
 
+  /// Takes `count` zeroed frames in a row, a power of two, whose address is a multiple of their size.
+  public func allocateZeroed(count: Int) throws(FrameAllocatorError) -> PhysicalAddress {
+    let start = try allocate(count: count, alignment: UInt64(count) * Self.frameSize)
+    zero(start, count: count)
+    return start
+  }
+
   /// Takes a block of 2^`order` frames.
   @inline(__always)
   func allocate(order: Int) throws(FrameAllocatorError) -> PhysicalAddress {

@@ -16,34 +16,41 @@ import PhysicalMemory
 public struct AddressSpace: ~Copyable, Sendable {
   private let allocator = BootConstant<UInt64>(0)
   private let root = BootConstant<UInt64>(0)
-  private let lowest = BootConstant<UInt64>(0)
-  private let limit = BootConstant<UInt64>(0)
+  let lowest = BootConstant<UInt64>(0)
+  let limit = BootConstant<UInt64>(0)
   /// The CPUs whose processors may use the tables.
   private let active = Atomic<UInt64>(0)
   let removedTables = RemovedTables()
   let areaKinds = AreaKinds()
+  private let cpuArenas = CPULocal<Arena>()
 
   /// An address space that is nowhere yet.
   public init() {}
 
   /// Takes the addresses from `start` up to `end` of the tree of tables at physical address `root`,
   /// of which nobody else changes that part; the root is a frame of `frames`, which stays where it is.
-  /// On the boot CPU.
+  /// For `cpuCount` CPUs; their storage are frames that stay, too. On the boot CPU.
   public func initialize(
-    root: UInt64, from start: UInt64, to end: UInt64, on frames: UnsafePointer<FrameAllocator>
-  ) {
+    root: UInt64, from start: UInt64, to end: UInt64, on frames: UnsafePointer<FrameAllocator>,
+    cpuCount: Int
+  ) throws(FrameAllocatorError) {
     allocator.set(UInt64(UInt(bitPattern: frames)))
     self.root.set(root)
     lowest.set(start)
     limit.set(end)
+    let byteCount = UInt64(CPULocal<Arena>.byteCount(for: cpuCount))
+    let storage = try frames.pointee.allocate(
+      count: Int((byteCount + FrameAllocator.frameSize - 1) / FrameAllocator.frameSize))
+    let pointer = PhysicalMemoryWindow.pointer(to: storage.rawValue).unsafelyUnwrapped
+    cpuArenas.initialize(in: pointer, count: cpuCount) {
+      let number = arenas.number(of: $0.index)
+      return Arena(cursor: arenas.start(number), end: arenas.end(number))
+    }
   }
 
-  var rootTable: TablePage { TablePage(root.value, of: frames) }
+  static let pageSize = FrameAllocator.frameSize
 
-  /// The first address of the space.
-  var lowestAddress: UInt64 { lowest.value }
-  /// One more than the last one.
-  var endOfAddresses: UInt64 { limit.value }
+  var rootTable: TablePage { TablePage(root.value, of: frames) }
 
   @inline(__always)
   var frames: UnsafePointer<FrameAllocator> {
@@ -52,6 +59,13 @@ public struct AddressSpace: ~Copyable, Sendable {
     }
     return frames
   }
+
+  @inline(__always)
+  var arenas: Arenas { Arenas(from: lowest.value, to: limit.value) }
+
+  /// What this CPU notes about its arena. With preemption off.
+  @inline(__always)
+  var ownArena: UnsafeMutablePointer<Arena> { cpuArenas.current }
 
   // MARK: CPUs
 
@@ -65,10 +79,6 @@ public struct AddressSpace: ~Copyable, Sendable {
   public func deactivate() {
     active.bitwiseAnd(~CPUSet(.current).rawValue, ordering: .releasing)
   }
-
-  /// Waits until no CPU can be on its way through a table that was removed, and frees them all. With
-  /// no lock held; not in interrupts.
-  public func freeRemovedTables() { removedTables.freeAll(of: frames) }
 
   // MARK: Faults
 
@@ -87,97 +97,71 @@ public struct AddressSpace: ~Copyable, Sendable {
     }
   }
 
-  // MARK: Ranges
+  // MARK: Operations
 
-  /// Promises memory at a range of addresses of whole pages where nothing is.
-  public func map(
-    at start: UInt64, byteCount: UInt64, _ permissions: PagePermissions,
-    as kind: AreaKind = .anonymous,
-    replacing: Bool = false
-  ) throws(AddressSpaceError) {
-    try withNumber(of: kind) { number throws(AddressSpaceError) in
-      let promise = PageTableEntry(reserved: permissions, area: number)
-      try perform(replacing ? .replace(promise) : .reserve(promise), at: start, byteCount)
-    }
-  }
-
-  /// Takes away all that is mapped in a range. When it returns, no CPU reaches the old pages any more
-  /// and they are free.
-  public func unmap(at start: UInt64, byteCount: UInt64) throws(AddressSpaceError) {
-    try perform(.unmap, at: start, byteCount)
-  }
-
-  /// Gives all that is mapped in a range other permissions.
-  public func protect(
-    at start: UInt64, byteCount: UInt64, _ permissions: PagePermissions
-  ) throws(AddressSpaceError) {
-    try perform(.protect(permissions), at: start, byteCount)
-  }
-
-  /// Frees the pages of a range; what is accessed again is zero.
-  public func discard(at start: UInt64, byteCount: UInt64) throws(AddressSpaceError) {
-    try perform(.drop, at: start, byteCount)
-  }
-
-  private func check(_ start: UInt64, _ byteCount: UInt64) throws(AddressSpaceError) -> UInt64 {
-    let page = PageTableFormat.span(level: 0)
-    guard byteCount > 0, (start | byteCount) & (page &- 1) == 0 else {
-      throw .notPageAligned(start: start, byteCount: byteCount)
-    }
+  /// Checks a range of whole pages; returns where it ends.
+  @inline(__always)
+  func check(_ start: UInt64, _ byteCount: UInt64) throws(AddressSpaceError) -> UInt64 {
     let (end, overflow) = start.addingReportingOverflow(byteCount)
-    guard !overflow, start >= lowest.value, end <= limit.value else {
-      throw .outOfBounds(start: start, byteCount: byteCount)
-    }
+    guard byteCount > 0, (start | byteCount) & (Self.pageSize &- 1) == 0, !overflow,
+      start >= lowest.value, end <= limit.value
+    else { throw refusal(of: start, byteCount) }
     return end
   }
 
-  private func perform(
-    _ kind: RangeChange.Kind, at start: UInt64, _ byteCount: UInt64
-  ) throws(AddressSpaceError) {
-    let end = try check(start, byteCount)
-    let change = RangeChange(kind)
-    try Epoch.shared.read { () throws(AddressSpaceError) in
-      var operation = RangeOperation(change, from: start, to: end, root: rootTable)
-      var failure: AddressSpaceError?
-      do throws(FrameAllocatorError) {
-        try operation.prepare()
-        if change.refusesOccupied && operation.wasOccupied {
-          failure = .occupied(start: start, byteCount: byteCount)
-        } else {
-          operation.apply()
-        }
-      } catch {
-        failure = .outOfMemory
-      }
-      let emptyLevel = complete(operation)
-      if let emptyLevel { removeEmptyTables(at: start, level: emptyLevel) }
-      if let failure { throw failure }
+  @inline(never)
+  private func refusal(of start: UInt64, _ byteCount: UInt64) -> AddressSpaceError {
+    if byteCount == 0 { return .empty }
+    if (start | byteCount) & (Self.pageSize - 1) != 0 {
+      return .notPageAligned(start: start, byteCount: byteCount)
     }
-    removedTables.freeThosePassed(of: frames)
+    return .outOfBounds(
+      start: start, byteCount: byteCount, lowest: lowest.value, limit: limit.value)
   }
 
-  /// Ends an operation; returns the level of its table if that is empty.
+  /// Changes a checked range.
   @inline(__always)
-  private func complete(_ operation: consuming RangeOperation) -> Int? {
+  func perform(_ kind: RangeChange.Kind, from start: UInt64, to end: UInt64)
+    throws(AddressSpaceError)
+  {
+    let section = Epoch.shared.enter()
+    let refusal = performInSection(kind, from: start, to: end)
+    section.leave()
+    if let refusal { throw refusal }
+    trimIfNeeded()
+  }
+
+  /// The same within an epoch section; returns why it was refused.
+  @inline(__always)
+  func performInSection(
+    _ kind: RangeChange.Kind, from start: UInt64, to end: UInt64
+  ) -> AddressSpaceError? {
+    var operation = RangeOperation(RangeChange(kind), from: start, to: end, root: rootTable)
+    var refusal: AddressSpaceError?
+    do throws(FrameAllocatorError) {
+      try operation.prepare()
+      if let end = operation.obstacleEnd {
+        refusal = .occupied(obstacleEnd: end)
+      } else {
+        operation.apply()
+      }
+    } catch {
+      refusal = .outOfMemory
+    }
+    complete(operation)
+    return refusal
+  }
+
+  /// Ends an operation whose changes are made, in its epoch section.
+  @inline(__always)
+  func complete(_ operation: consuming RangeOperation) {
     if operation.isStale {
       TLBShootdown.run(on: activeCPUs, from: operation.start, to: operation.end)
     }
-    return operation.finish { removedTables.add($0) }
-  }
-
-  /// Takes tables out that have nothing left in them, from `level` upwards.
-  @inline(never)
-  private func removeEmptyTables(at address: UInt64, level: Int) {
-    var level: Int? = level
-    while let emptyLevel = level {
-      let span = PageTableFormat.span(level: emptyLevel + 1)
-      let start = address & ~(span &- 1)
-      var operation = RangeOperation(
-        RangeChange(.unmap), from: start, to: start &+ span, root: rootTable)
-      // Somebody may have mapped something there since.
-      if operation.holdsEmptyTable() { operation.apply() }
-      level = complete(operation)
+    if operation.emptiedTableCount != 0 {
+      ownArena.pointee.emptyTableCount &+= operation.emptiedTableCount
     }
+    operation.finish { removedTables.add($0) }
   }
 
   /// The CPUs to tell of what was changed before. The fence pairs with the one in `activate`: either
@@ -185,5 +169,42 @@ public struct AddressSpace: ~Copyable, Sendable {
   private var activeCPUs: CPUSet {
     memoryFence(ordering: .sequentiallyConsistent)
     return CPUSet(bits: active.load(ordering: .relaxed))
+  }
+
+  // MARK: Empty tables
+
+  /// Takes out empty tables when this CPU has left too many behind. Outside of epoch sections.
+  @inline(__always)
+  func trimIfNeeded() {
+    let isNeeded = Processor.withPreemptionDisabled {
+      ownArena.pointee.emptyTableCount > Arena.emptyTableLimit
+    }
+    if isNeeded { trim() }
+  }
+
+  @inline(never)
+  private func trim() {
+    let number = Processor.withPreemptionDisabled {
+      ownArena.pointee.emptyTableCount = 0
+      return arenas.number(of: Processor.index)
+    }
+    trim(from: arenas.start(number), to: arenas.end(number))
+    removedTables.freeThosePassed(of: frames)
+  }
+
+  private func trim(from start: UInt64, to end: UInt64) {
+    Epoch.shared.read {
+      var operation = RangeOperation(RangeChange(.trim), from: start, to: end, root: rootTable)
+      operation.trim()
+      complete(operation)
+    }
+  }
+
+  /// Frees all memory that nobody uses: empty tables. The table of an arena, one frame for 512 GiB,
+  /// stays. Waits until no CPU is on its way through a table that was removed; with no lock held, not
+  /// in interrupts.
+  public func reclaim() {
+    for number in 0..<arenas.count { trim(from: arenas.start(number), to: arenas.end(number)) }
+    removedTables.freeAll(of: frames)
   }
 }

@@ -57,9 +57,18 @@ public struct PageFault: Sendable {
         table = table.child(entry)
         level -= 1
       } else if entry.isReserved {
+        if level > 0 && !entry.isWhollyReserved {
+          let part = PageTableFormat.index(of: address, level: level - 1)
+          if part < entry.firstReserved || part > entry.lastReserved { return .unmapped }
+        }
         guard isAllowed(entry.allowed) else { return .forbidden }
         do throws(FrameAllocatorError) {
           if level > 0 {
+            if entry.isLargePagePromise(level: level),
+              Self.installLargePage(at: slot, entry, level: level, of: root.frames)
+            {
+              return .resolved
+            }
             try Self.installTable(at: slot, entry, level: level, of: root.frames)
           } else if try Self.installPage(at: slot, entry, of: root.frames) {
             return .resolved
@@ -94,12 +103,28 @@ public struct PageFault: Sendable {
     return false
   }
 
+  /// Returns whether the page is there; not if there is none, or another CPU changed the entry first.
+  @inline(never)
+  private static func installLargePage(
+    at slot: TableSlot, _ promise: PageTableEntry, level: Int,
+    of frames: UnsafePointer<FrameAllocator>
+  ) -> Bool {
+    let count = 1 << (9 * level)
+    guard let start = try? frames.pointee.allocateZeroed(count: count) else { return false }
+    let page = PageTableEntry(
+      page: start.rawValue, promise.allowed, level: level, area: promise.area, isForeign: false)
+    if slot.replace(promise, by: page) { return true }
+    frames.pointee.free(start, count: count)
+    return false
+  }
+
   @inline(never)
   private static func installTable(
     at slot: TableSlot, _ promise: PageTableEntry, level: Int,
     of frames: UnsafePointer<FrameAllocator>
   ) throws(FrameAllocatorError) {
-    let table = try TablePage.make(splitting: promise, level: level, of: frames)
+    let table = try TablePage.allocate(level: level - 1, of: frames)
+    table.fill(splitting: promise, level: level, isHeld: false)
     if !slot.replace(promise, by: PageTableEntry(table: table.address)) { table.free() }
   }
 }

@@ -10,9 +10,9 @@ import PhysicalMemory
 /// finds nothing to do may rely on that. What is taken away stays in its entry meanwhile, marked as
 /// changing. Modelled in `Models/AddressSpace.pml`.
 ///
-/// There are three walks over the range. `prepare` locks, and makes all tables that are needed: it
-/// alone can fail, and then nothing has changed. `apply` changes entries. `finish` frees what is gone,
-/// and unlocks.
+/// There are three walks over the range. `prepare` locks, and makes all tables that are needed, for
+/// which all memory is taken before: it alone can fail, and then nothing has changed. `apply` changes
+/// entries. `finish` frees what is gone, and unlocks.
 ///
 /// Preemption is off and the CPU is in an epoch section, from before `init` until after `finish`;
 /// interrupts are as the caller has them.
@@ -20,14 +20,17 @@ struct RangeOperation: ~Copyable {
   let change: RangeChange
   let start: UInt64
   let end: UInt64
-  private let cover: TablePage
-  private let coverLevel: Int
+  let cover: TablePage
+  let coverLevel: Int
   /// Some CPU may remember more than is left.
   private(set) var isStale = false
   /// Some entries are marked as changing.
-  private var isUnfinished = false
-  /// Whether something in the range was mapped when `prepare` came.
-  private(set) var wasOccupied = false
+  private(set) var isUnfinished = false
+  /// Where what is in the way ends, of an operation that refuses to have anything there.
+  private(set) var obstacleEnd: UInt64?
+  /// How many tables became empty, less those that were and are not any more.
+  private(set) var emptiedTableCount = 0
+  private var spares = SpareTables()
 
   /// Locks the lowest table on the way from `root` that covers a range of whole pages.
   @inline(__always)
@@ -38,14 +41,11 @@ struct RangeOperation: ~Copyable {
     while true {
       var table = root
       var level = PageTableFormat.rootLevel
-      while level > 0, start ^ (end &- 1) < PageTableFormat.span(level: level),
-        // A table that goes as a whole is taken out of the one above.
-        !(change.removesTables && end &- start == PageTableFormat.span(level: level))
-      {
+      while level > 0, start ^ (end &- 1) < PageTableFormat.span(level: level) {
         let entry = table[PageTableFormat.index(of: start, level: level)].load()
-        guard entry.isPresent, !entry.isPage(level: level) else { break }
+        guard entry.isTable(level: level) else { break }
         table = table.child(entry)
-        level -= 1
+        level &-= 1
       }
       table.lock()
       if !table.isDetached {
@@ -59,230 +59,336 @@ struct RangeOperation: ~Copyable {
 
   // MARK: First walk
 
-  /// Locks all tables of the range and makes those that are missing. On an error `finish` must
-  /// follow; no address has another meaning than before.
+  /// Locks all tables of the range and makes those that are missing. On an error, or if something is in
+  /// the way, `finish` must follow; no address has another meaning than before.
   @inline(__always)
   mutating func prepare() throws(FrameAllocatorError) {
-    if coverLevel == 0 && !change.mapsUnmapped { return }
-    try prepare(cover, level: coverLevel, from: start, to: end)
+    if coverLevel == 0 && !change.refusesOccupied { return }
+    prepare(cover, RangePart(level: coverLevel, from: start, to: end))
+    if obstacleEnd == nil && spares.hasWishes { try makeTables() }
   }
 
-  private mutating func prepare(
-    _ table: TablePage, level: Int, from start: UInt64, to end: UInt64
-  ) throws(FrameAllocatorError) {
-    var part = RangeParts(level: level, from: start, to: end)
+  /// Gets the memory for tables, and walks again: faults may have made some of them meanwhile, so it
+  /// may take more than one turn.
+  @inline(never)
+  private mutating func makeTables() throws(FrameAllocatorError) {
+    repeat {
+      do throws(FrameAllocatorError) {
+        try spares.allocate(of: cover)
+      } catch {
+        spares.free()
+        throw error
+      }
+      prepare(cover, RangePart(level: coverLevel, from: start, to: end))
+    } while obstacleEnd == nil && spares.hasWishes
+    spares.free()
+  }
+
+  private mutating func prepare(_ table: TablePage, _ range: RangePart) {
+    var part = range
     while part.goesOn {
       let slot = table[part.index]
       let entry = slot.load()
-      if entry.isTable(level: level) {
-        if !(part.isWhole && change.removesTables) {
-          try prepareBelow(entry, level: level, part)
-        }
+      if entry.isTable(level: part.level) {
+        prepareBelow(entry, part)
       } else {
-        if !entry.isUnmapped { wasOccupied = true }
-        if !part.isWhole && (!entry.isUnmapped || change.mapsUnmapped) {
-          guard try split(slot, entry, of: table, level: level) else { continue }
-          try prepareBelow(slot.load(), level: level, part)
+        if change.refusesOccupied, let end = change.obstacle(in: entry, part) {
+          obstacleEnd = end
+        } else if !part.isWhole, change.apply(to: entry, part) == nil {
+          // A fault may have been there first.
+          guard split(slot, entry, of: table, part) else { continue }
         }
       }
+      if obstacleEnd != nil { return }
       part.advance()
     }
   }
 
-  private mutating func prepareBelow(
-    _ entry: PageTableEntry, level: Int, _ part: RangeParts
-  ) throws(FrameAllocatorError) {
+  private mutating func prepareBelow(_ entry: PageTableEntry, _ part: RangePart) {
     let child = cover.child(entry)
-    child.lock()
-    if level > 1 || change.mapsUnmapped {
-      try prepare(child, level: level - 1, from: part.start, to: part.end)
+    if !child.isHeldHere { child.lock() }
+    if part.level > 1 || change.refusesOccupied {
+      prepare(child, RangePart(level: part.level &- 1, from: part.start, to: part.end))
     }
   }
 
-  /// Puts a table that means the same in place of an entry; returns whether the entry was still that:
-  /// a fault may have been there first.
+  /// Puts a table that means the same in place of an entry, if there is memory for it, else notes what
+  /// is needed; returns whether the entry was still that.
   private mutating func split(
-    _ slot: TableSlot, _ entry: PageTableEntry, of parent: TablePage, level: Int
-  ) throws(FrameAllocatorError) -> Bool {
-    let table = try TablePage.make(splitting: entry, level: level, of: parent.frames)
+    _ slot: TableSlot, _ entry: PageTableEntry, of parent: TablePage, _ part: RangePart
+  ) -> Bool {
+    guard let table = spares.take(level: part.level &- 1, of: parent) else {
+      wishForTables(splitting: entry, part)
+      return true
+    }
+    // Locked before anybody can find it: what was seen of the range stays so.
+    table.fill(splitting: entry, level: part.level, isHeld: true)
     guard slot.replace(entry, by: PageTableEntry(table: table.address)) else {
-      table.free()
+      table.unlock()
+      table.clearUseCount()
+      spares.giveBack(table, level: part.level &- 1)
       return false
     }
-    if entry.isUnmapped { parent.changeUseCount(by: 1) }
+    if entry.isUnmapped {
+      countUses(1, of: parent, level: part.level)
+      if part.level < PageTableFormat.rootLevel { emptiedTableCount &+= 1 }
+    }
     // The large page may be remembered as one, beside its parts (volume 3, 4.10.2.4).
     if entry.isPresent { isStale = true }
+    prepare(table, RangePart(level: part.level &- 1, from: part.start, to: part.end))
     return true
   }
 
-  /// Whether the range is all that one table covers, and that is empty: it stays so, since its lock is
-  /// kept.
-  mutating func holdsEmptyTable() -> Bool {
-    let entry = cover[PageTableFormat.index(of: start, level: coverLevel)].load()
-    guard entry.isTable(level: coverLevel) else { return false }
-    let table = cover.child(entry)
-    table.lock()
-    if table.useCount == 0 { return true }
-    table.unlock()
-    return false
+  /// Notes which tables it takes to change the part of an entry that needs at least one. Where the part
+  /// begins and where it ends, entries may be halved in turn; all between are whole.
+  private mutating func wishForTables(splitting entry: PageTableEntry, _ part: RangePart) {
+    let level = part.level &- 1
+    spares.wish(level: level)
+    guard level > 0 else { return }
+    var below = RangePart(level: level, from: part.start, to: part.end)
+    while true {
+      if !below.isWhole {
+        let entry = entry.part(below.index, level: part.level)
+        if change.apply(to: entry, below) == nil { wishForTables(splitting: entry, below) }
+      }
+      if below.isLast { return }
+      below = RangePart(
+        level: level, from: Swift.max(below.end, (part.end &- 1) & ~(below.span &- 1)),
+        to: part.end)
+    }
   }
 
   // MARK: Second walk
 
   /// Changes all entries of the range.
   @inline(__always)
-  mutating func apply() { apply(to: cover, level: coverLevel, from: start, to: end) }
+  mutating func apply() { apply(to: cover, RangePart(level: coverLevel, from: start, to: end)) }
 
-  private mutating func apply(to table: TablePage, level: Int, from start: UInt64, to end: UInt64) {
-    var part = RangeParts(level: level, from: start, to: end)
+  private mutating func apply(to table: TablePage, _ range: RangePart) {
+    if range.level == 0 { return applyToPages(of: table, range) }
+    var part = range
     var uses = 0
     while part.goesOn {
       let slot = table[part.index]
       let entry = slot.load()
-      if entry.isTable(level: level) {
-        if part.isWhole && change.removesTables {
-          remove(slot, entry, level: level)
+      if entry.isTable(level: part.level) {
+        let child = table.child(entry)
+        // A fault made it, after the first walk.
+        if !child.isHeldHere { child.lock() }
+        if let promise = largePromise(part), child.useCount == 0 {
+          takeOut(child, slot, entry, next: promise)
         } else {
-          let child = table.child(entry)
-          // A fault made it, after the first walk.
-          if !child.isHeldHere { child.lock() }
-          apply(to: child, level: level - 1, from: part.start, to: part.end)
+          apply(to: child, RangePart(level: part.level &- 1, from: part.start, to: part.end))
         }
-      } else if !(entry.isUnmapped && !change.mapsUnmapped) {
-        let new = change.apply(to: entry, level: level)
+      } else {
+        let new =
+          part.isWhole
+          ? change.apply(to: entry, level: part.level) : change.apply(to: entry, part) ?? entry
         // A fault may turn a promise into a page, or a table, at any time.
         guard new == entry || slot.replace(entry, by: new) else { continue }
-        if RangeChange.isLess(new, than: entry) { isStale = true }
-        if new.isChanging { isUnfinished = true }
-        uses &+= (new.isUnmapped ? 0 : 1) &- (entry.isUnmapped ? 0 : 1)
+        note(new, entry)
+        uses &+= Self.uses(new) &- Self.uses(entry)
       }
       part.advance()
     }
-    table.changeUseCount(by: uses)
+    countUses(uses, of: table, level: range.level)
   }
 
-  /// Takes a table out of the tree, before its entries are marked: who starts again from the root must
-  /// not come back to it.
-  private mutating func remove(_ slot: TableSlot, _ entry: PageTableEntry, level: Int) {
-    _ = slot.exchange(entry.changing(to: .empty, isTable: true))
+  /// The same for the entries of a table of the lowest level: one loop for each kind of change.
+  private mutating func applyToPages(of table: TablePage, _ range: RangePart) {
+    let (first, end) = (range.index, PageTableFormat.index(of: self.end(range), level: 0) + 1)
+    switch change.kind {
+    case .reserve(let promise):
+      let promise = RangeChange.promise(promise, level: 0)
+      changeEntries(of: table, first, end) { _ in promise }
+    case .replace(let promise):
+      let promise = RangeChange.promise(promise, level: 0)
+      changeEntries(of: table, first, end) { RangeChange.replace($0, by: promise) }
+    case .unmap:
+      changeEntries(of: table, first, end) { RangeChange.unmap($0) }
+    case .protect(let permissions):
+      changeEntries(of: table, first, end) { RangeChange.protect($0, permissions, level: 0) }
+    case .drop:
+      changeEntries(of: table, first, end) { RangeChange.drop($0, level: 0) }
+    case .preferLargePages, .trim: break
+    }
+  }
+
+  /// The last address of a range of pages.
+  @inline(__always)
+  private func end(_ range: RangePart) -> UInt64 {
+    Swift.min(end, (range.start | (PageTableFormat.span(level: 1) &- 1)) &+ 1) &- 1
+  }
+
+  @inline(__always)
+  private mutating func changeEntries(
+    of table: TablePage, _ first: Int, _ end: Int, _ next: (PageTableEntry) -> PageTableEntry
+  ) {
+    var index = first
+    var uses = 0
+    while index < end {
+      let slot = table[index]
+      let entry = slot.load()
+      let new = next(entry)
+      if new != entry {
+        // Faults leave alone what is no promise, and the processor has nothing to mark.
+        if entry.isReserved {
+          guard slot.replace(entry, by: new) else { continue }
+        } else {
+          slot.store(new)
+        }
+        note(new, entry)
+        uses &+= Self.uses(new) &- Self.uses(entry)
+      }
+      index &+= 1
+    }
+    countUses(uses, of: table, level: 0)
+  }
+
+  /// Notes what follows from a change of an entry.
+  @inline(__always)
+  private mutating func note(_ new: PageTableEntry, _ old: PageTableEntry) {
+    if new.isLess(than: old) { isStale = true }
+    if new.isChanging { isUnfinished = true }
+  }
+
+  /// 1 for an entry that will not be empty.
+  @inline(__always)
+  private static func uses(_ entry: PageTableEntry) -> Int {
+    entry.isUnmapped || entry.isChanging && !entry.becomesReserved ? 0 : 1
+  }
+
+  @inline(__always)
+  private mutating func countUses(_ change: Int, of table: TablePage, level: Int) {
+    if change == 0 { return }
+    let before = table.useCount
+    table.changeUseCount(by: change)
+    // Those right below the root are never taken out.
+    if level < PageTableFormat.rootLevel &- 1 {
+      if before == 0 { emptiedTableCount &-= 1 }
+      if before &+ change == 0 { emptiedTableCount &+= 1 }
+    }
+  }
+
+  // MARK: Empty tables
+
+  /// The promise to put in place of an empty table, so that large pages can be used.
+  @inline(__always)
+  private func largePromise(_ part: RangePart) -> PageTableEntry? {
+    guard part.level == PageTableFormat.largestPageLevel, part.isWhole,
+      let promise = change.promise, promise.prefersLargePages
+    else { return nil }
+    return promise
+  }
+
+  /// Takes an empty table, which is locked, out of its parent's entry.
+  private mutating func takeOut(
+    _ table: TablePage, _ slot: TableSlot, _ entry: PageTableEntry, next: PageTableEntry
+  ) {
+    slot.store(entry.changing(to: next, isTable: true))
     isStale = true
     isUnfinished = true
-    let table = cover.child(entry)
-    if !table.isHeldHere { table.lock() }
-    for index in 0..<PageTableFormat.entryCount {
-      let slot = table[index]
-      while true {
-        let entry = slot.load()
-        if entry.isTable(level: level - 1) {
-          remove(slot, entry, level: level - 1)
-          break
-        }
-        // Pages are kept in their marks until no CPU remembers them.
-        if slot.replace(entry, by: entry.detachedWithPage) { break }
-      }
-    }
+    emptiedTableCount &-= 1
+    // From here on nobody changes it: a fault that still finds it finds nothing mapped there, which was
+    // so when the fault began; a range operation that waits for its lock starts again.
     table.detach()
     table.unlock()
+  }
+
+  /// Takes all empty tables out that are in the range; those right below the root stay.
+  mutating func trim() {
+    trim(cover, RangePart(level: coverLevel, from: start, to: end))
+  }
+
+  /// Returns whether some were below the table, which is locked.
+  private mutating func trim(_ table: TablePage, _ range: RangePart) {
+    var part = range
+    while part.level > 0 && part.goesOn {
+      let slot = table[part.index]
+      let entry = slot.load()
+      if entry.isTable(level: part.level) {
+        let child = table.child(entry)
+        if part.level > 1 || child.useCount == 0 {
+          child.lock()
+          trim(child, RangePart(level: part.level &- 1, from: part.start, to: part.end))
+          if child.useCount == 0 && part.level < PageTableFormat.rootLevel {
+            takeOut(child, slot, entry, next: .empty)
+            table.changeUseCount(by: -1)
+          } else if part.level == 1 {
+            child.unlock()
+          }
+        }
+      }
+      part.advance()
+    }
   }
 
   // MARK: Third walk
 
   /// Frees what is gone, when no CPU remembers it any more, and lets all locks go. Removed tables go
   /// to `retire`, to be freed when no CPU can be on its way through them.
-  ///
-  /// - Returns: The level of the table that covers the range if nothing is left in it.
   @inline(__always)
-  consuming func finish(retire: (TablePage) -> Void) -> Int? {
+  consuming func finish(retire: (TablePage) -> Void) {
     if coverLevel > 0 || isUnfinished {
-      Self.finish(cover, level: coverLevel, from: start, to: end, isUnfinished, retire)
+      var freed = FreedFrames(cover.frames)
+      Self.finish(
+        cover, RangePart(level: coverLevel, from: start, to: end), isUnfinished, &freed, retire)
+      freed.flush()
     }
-    let isEmpty = change.removesTables && cover.useCount == 0
     cover.unlock()
-    return isEmpty && coverLevel < PageTableFormat.rootLevel ? coverLevel : nil
   }
 
   private static func finish(
-    _ table: TablePage, level: Int, from start: UInt64, to end: UInt64, _ isUnfinished: Bool,
+    _ table: TablePage, _ range: RangePart, _ isUnfinished: Bool, _ freed: inout FreedFrames,
     _ retire: (TablePage) -> Void
   ) {
-    if level == 0 && !isUnfinished { return }
-    var part = RangeParts(level: level, from: start, to: end)
-    var uses = 0
+    if range.level == 0 && !isUnfinished { return }
+    var part = range
     while part.goesOn {
       let slot = table[part.index]
       let entry = slot.load()
       if entry.isChanging {
-        let changed = entry.changed
-        slot.store(changed)
-        if changed.isUnmapped { uses &-= 1 }
-        release(entry, level: level, of: table.frames, retire)
-      } else if entry.isTable(level: level) {
+        slot.store(entry.changed)
+        release(entry, level: part.level, of: table.frames, &freed, retire)
+      } else if entry.isTable(level: part.level) {
         let child = table.child(entry)
-        // After an error in `prepare` there may be tables that were not reached.
+        // Where something was in the way there may be tables that were not reached.
         if child.isHeldHere {
-          finish(child, level: level - 1, from: part.start, to: part.end, isUnfinished, retire)
+          finish(
+            child, RangePart(level: part.level &- 1, from: part.start, to: part.end), isUnfinished,
+            &freed, retire)
           child.unlock()
         }
       }
       part.advance()
     }
-    table.changeUseCount(by: uses)
   }
 
-  /// Frees the page that an entry kept, or the removed table and all pages below it.
+  /// Frees the page that an entry kept, or the removed table and all those below it.
+  @inline(__always)
   private static func release(
     _ entry: PageTableEntry, level: Int, of frames: UnsafePointer<FrameAllocator>,
-    _ retire: (TablePage) -> Void
+    _ freed: inout FreedFrames, _ retire: (TablePage) -> Void
   ) {
-    guard entry.hasFrame else { return }
-    if entry.isChanging && entry.wasTable {
-      let table = TablePage(entry.address, of: frames)
-      for index in 0..<PageTableFormat.entryCount {
-        release(table[index].load(), level: level - 1, of: frames, retire)
-      }
-      retire(table)
+    if entry.wasTable {
+      releaseTable(TablePage(entry.address, of: frames), level: level &- 1, retire)
     } else if !entry.isForeign {
-      frames.pointee.free(
-        PhysicalAddress(entry.address), count: Int(PageTableFormat.span(level: level) / 4096))
+      freed.add(entry.address, count: 1 &<< (9 &* level))
     }
   }
-}
 
-/// The parts of a range that the entries of one table cover, one after the other.
-struct RangeParts {
-  private let span: UInt64
-  private let rangeEnd: UInt64
-  private(set) var index: Int
-  private(set) var start: UInt64
-  /// One more than the last address.
-  private(set) var end: UInt64
-
-  @inline(__always)
-  init(level: Int, from start: UInt64, to end: UInt64) {
-    span = PageTableFormat.span(level: level)
-    rangeEnd = end
-    index = PageTableFormat.index(of: start, level: level)
-    self.start = start
-    self.end = Swift.min((start & ~(span &- 1)) &+ span, end)
+  @inline(never)
+  private static func releaseTable(
+    _ table: TablePage, level: Int, _ retire: (TablePage) -> Void
+  ) {
+    var index = 0
+    while level > 0 && index < PageTableFormat.entryCount {
+      let entry = table[index].load()
+      if entry.isChanging {
+        releaseTable(table.child(entry), level: level - 1, retire)
+      }
+      index &+= 1
+    }
+    retire(table)
   }
-
-  @inline(__always)
-  var goesOn: Bool { start < rangeEnd }
-
-  /// Whether the entry covers nothing but the part.
-  @inline(__always)
-  var isWhole: Bool { end &- start == span }
-
-  @inline(__always)
-  mutating func advance() {
-    index &+= 1
-    start = end
-    end = Swift.min(end &+ span, rangeEnd)
-  }
-}
-
-extension PageTableEntry {
-  /// Whether an entry at `level` leads to a table of the level below.
-  @inline(__always)
-  func isTable(level: Int) -> Bool { level > 0 && isPresent && !isPage(level: level) }
 }

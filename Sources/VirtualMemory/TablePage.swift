@@ -32,30 +32,57 @@ struct TablePage: Equatable {
   private static let detachedBit = 128 &* FrameRecord.valueUnit
   private static let useUnit = 256 &* FrameRecord.valueUnit
 
-  /// Takes a frame and makes it a table whose entries say the same as `entry` did, which leads to no
-  /// table and is at `level`.
-  static func make(
-    splitting entry: PageTableEntry, level: Int, of frames: UnsafePointer<FrameAllocator>
+  /// What the record says when this CPU has the lock.
+  @inline(__always)
+  private static var holder: UInt32 {
+    (UInt32(truncatingIfNeeded: Processor.index) &+ 1) &* holderUnit
+  }
+
+  /// Takes a frame for a table at `level`, which has no entries yet and that nobody may find before
+  /// `fill`.
+  static func allocate(
+    level: Int, of frames: UnsafePointer<FrameAllocator>
   ) throws(FrameAllocatorError) -> TablePage {
     let frame = try frames.pointee.allocate()
-    let table = TablePage(frame.rawValue, of: frames)
-    let words = table[0].place
-    // A large page becomes smaller ones in a row; all else is copied.
-    var part =
-      entry.hasFrame
-      ? PageTableEntry(
-        page: entry.address, entry.allowed, level: level - 1, area: entry.area,
-        isForeign: entry.isForeign) : entry
-    let step = entry.hasFrame ? PageTableFormat.span(level: level - 1) : 0
-    for index in 0..<PageTableFormat.entryCount {
-      UnsafeMutableRawPointer(words + index).storeBytes(of: part.rawValue, as: UInt64.self)
-      part.rawValue &+= step
-    }
-    let uses = entry.isUnmapped ? 0 : UInt32(PageTableFormat.entryCount)
-    frames.pointee.setUse(
-      .pageTable, value: uses &* useUnit / FrameRecord.valueUnit, of: frame)
-    return table
+    frames.pointee.setUse(.pageTable, value: 0, of: frame)
+    return TablePage(frame.rawValue, of: frames)
   }
+
+  /// Makes all entries say the same as `entry` did, which leads to no table and is at `level`, one above
+  /// this one's. Nobody else knows the table; on request this CPU holds its lock from the start.
+  func fill(splitting entry: PageTableEntry, level: Int, isHeld: Bool) {
+    let words = UnsafeMutableRawPointer(self[0].place)
+      .assumingMemoryBound(to: UInt64.self)
+    var (first, last) = (0, PageTableFormat.entryCount &- 1)
+    var uses = 0
+    var step: UInt64 = 0
+    if entry.hasFrame {
+      // A large page becomes smaller ones in a row.
+      step = PageTableFormat.span(level: level &- 1)
+    } else if entry.isReserved {
+      (first, last) = (entry.firstReserved, entry.lastReserved)
+    }
+    if entry.isUnmapped || last &- first != PageTableFormat.entryCount &- 1 {
+      words.initialize(repeating: 0, count: PageTableFormat.entryCount)
+    }
+    if !entry.isUnmapped {
+      var part = entry.part(first, level: level)
+      var index = first
+      while index <= last {
+        words[index] = part.rawValue
+        part.rawValue &+= step
+        index &+= 1
+      }
+      uses = last &- first &+ 1
+    }
+    let holder = isHeld ? Self.holder : 0
+    record.pointee.store(
+      record.pointee.load(ordering: .relaxed)
+        &+ UInt32(truncatingIfNeeded: uses) &* Self.useUnit &+ holder, ordering: .relaxed)
+  }
+
+  /// Undoes `fill` for a table that nobody has found and whose lock is free.
+  func clearUseCount() { record.pointee.store(FrameRecord(.pageTable, order: 0, value: 0).rawValue, ordering: .relaxed) }
 
   /// Gives the frame back: nobody can be on the way through the table.
   func free() {
@@ -86,7 +113,7 @@ struct TablePage: Equatable {
   func lock() {
     while true {
       let seen = record.pointee.load(ordering: .relaxed)
-      let held = seen | (UInt32(truncatingIfNeeded: Processor.index) &+ 1) &* Self.holderUnit
+      let held = seen | Self.holder
       if seen & Self.holderMask == 0,
         record.pointee.compareExchange(expected: seen, desired: held, ordering: .acquiring)
           .exchanged
@@ -100,8 +127,7 @@ struct TablePage: Equatable {
   /// Whether this CPU has the lock.
   @inline(__always)
   var isHeldHere: Bool {
-    record.pointee.load(ordering: .relaxed) & Self.holderMask
-      == (UInt32(truncatingIfNeeded: Processor.index) &+ 1) &* Self.holderUnit
+    record.pointee.load(ordering: .relaxed) & Self.holderMask == Self.holder
   }
 
   /// Lets the lock go. While it is held nobody else writes to the record.
@@ -121,7 +147,8 @@ struct TablePage: Equatable {
     record.pointee.store(seen | Self.detachedBit, ordering: .relaxed)
   }
 
-  /// How many entries are not empty. With the lock.
+  /// How many entries are not empty. With the lock; without it a number that may be old.
+  @inline(__always)
   var useCount: Int { Int(record.pointee.load(ordering: .relaxed) / Self.useUnit) & 1023 }
 
   /// Counts entries that are no longer, or not yet, empty. With the lock.

@@ -81,12 +81,15 @@ public final class LockstepMachine {
     frames.pointee.add(PhysicalRange(start: UInt64(4096), end: end))
     frames.pointee.enableCaches(in: caches, count: Self.cpuCount)
     mmu.useOnThisThread()
-    root =
-      (try? TablePage.make(splitting: .empty, level: PageTableFormat.rootLevel, of: frames))?
-      .address ?? 0
-    space.initialize(root: root, from: Self.lowest, to: Self.limit, on: frames)
-    // The side table keeps what it took.
-    try? space.map(at: Self.lowest, byteCount: 4096, [], as: AreaKind(.reserved, named: "first"))
+    let table = try? TablePage.allocate(level: PageTableFormat.rootLevel, of: frames)
+    table?.fill(splitting: .empty, level: PageTableFormat.rootLevel + 1, isHeld: false)
+    root = table?.address ?? 0
+    try? space.initialize(
+      root: root, from: Self.lowest, to: Self.limit, on: frames, cpuCount: Self.cpuCount)
+    // The side table keeps what it took, and so does each arena its uppermost table.
+    for arena in stride(from: Self.lowest, to: Self.limit, by: 1 << 39) {
+      try? space.map(at: arena, byteCount: 4096, [], as: AreaKind(.reserved, named: "first"))
+    }
     unmapAll()
     freeAtStart = frames.pointee.freeFrameCount
   }
@@ -163,11 +166,11 @@ public final class LockstepMachine {
     }
   }
 
-  var isMemoryShort: Bool { !withheld.isEmpty }
+  var freeFrameCount: Int { frames.pointee.freeFrameCount }
 
-  /// Takes all away.
+  /// Takes all away, and empty tables out.
   func unmapAll() {
     try? space.unmap(at: Self.lowest, byteCount: Self.limit - Self.lowest)
-    space.freeRemovedTables()
+    space.reclaim()
   }
 }

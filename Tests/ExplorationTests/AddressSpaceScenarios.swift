@@ -32,7 +32,7 @@ enum AddressSpaceScenarios {
     private let metadata = Storage(byteCount: FrameAllocator.metadataByteCount(upTo: 24 * 4096))
     private let mmu: SimulatedMMU
     private let root: UInt64
-    private let freeAtStart: Int
+    private var freeAtStart = 0
 
     init(_ simulation: Simulation, cpuCount: Int) {
       self.simulation = simulation
@@ -42,11 +42,17 @@ enum AddressSpaceScenarios {
       frames.pointee.add(PhysicalRange(start: UInt64(4096), end: UInt64(24 * 4096)))
       mmu = SimulatedMMU(cpuCount: cpuCount)
       mmu.useOnThisThread()
-      root =
-        (try? TablePage.make(splitting: .empty, level: PageTableFormat.rootLevel, of: frames))?
-        .address
-        ?? 0
-      space.initialize(root: root, from: base, to: base << 1, on: frames)
+      let table = try? TablePage.allocate(level: PageTableFormat.rootLevel, of: frames)
+      table?.fill(splitting: .empty, level: PageTableFormat.rootLevel + 1, isHeld: false)
+      root = table?.address ?? 0
+      simulation.check(
+        (try? space.initialize(
+          root: root, from: base, to: base << 1, on: frames, cpuCount: cpuCount)) != nil,
+        "no memory for an address space")
+      // The table of the arena is there for good.
+      _ = map(base, 1)
+      unmap(base, 1)
+      space.reclaim()
       freeAtStart = frames.pointee.freeFrameCount
       simulation.keep(self)
     }
@@ -137,7 +143,7 @@ enum AddressSpaceScenarios {
     func checkNothingIsLost() {
       atEnd { [self] in
         unmap(base, 512 * 512)
-        space.freeRemovedTables()
+        space.reclaim()
         let free = frames.pointee.freeFrameCount
         simulation.check(
           free == freeAtStart, "\(freeAtStart - free) frames of \(freeAtStart) are lost")

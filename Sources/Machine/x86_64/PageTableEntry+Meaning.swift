@@ -7,9 +7,12 @@
 ///     bit  4...7    of the same: the permissions
 ///     bit  8        of the same: there is a frame, or a table, in the address bits
 ///     bit  9        what is to become of a changing entry: reserved, or else nothing
-///     bit  11       the page is not the address space's own
 ///     bit  10       a changing entry led to a table
+///     bit  11       the page is not the address space's own
+///     bit  12...20  of a promise above level 0: its first part, see `reserved(from:through:)`
+///     bit  21...29  of the same: how many parts behind the last one are not promised
 ///     bit  52...62  the area's number
+///     bit  63       of a promise, also of one that is to come: filled with large pages if there are any
 extension PageTableEntry {
   /// What an entry that leads nowhere means.
   private enum Kind: UInt64 {
@@ -31,6 +34,13 @@ extension PageTableEntry {
   private static let foreign: UInt64 = 1 << 11
   private static let areaShift: UInt64 = 52
   private static let areaMask: UInt64 = 2047 << 52
+  private static let largePages: UInt64 = 1 << 63
+  private static let allowedShift: UInt64 = 4
+  private static let allowedMask: UInt64 = 15 << 4
+  private static let firstPartShift: UInt64 = 12
+  private static let omittedPartsShift: UInt64 = 21
+  private static let partMask: UInt64 = 511
+  private static let partsMask: UInt64 = 511 << 12 | 511 << 21
 
   private init(_ kind: Kind, _ rest: UInt64) { rawValue = kind.rawValue << 1 | rest }
 
@@ -45,11 +55,17 @@ extension PageTableEntry {
   @inline(__always)
   public var detachedNumber: UInt64 { address >> 12 }
 
-  /// Memory is promised here, for an area, with these permissions.
+  /// Memory is promised here, for an area, with these permissions. Whole large pages are used for it
+  /// where there are any, if they are preferred.
   @inline(__always)
-  public init(reserved permissions: PagePermissions, area: Int) {
+  public init(
+    reserved permissions: PagePermissions, area: Int, prefersLargePages: Bool = false
+  ) {
     self.init(
-      .reserved, UInt64(permissions.rawValue) << 4 | UInt64(truncatingIfNeeded: area) << 52)
+      .reserved,
+      UInt64(permissions.rawValue) << Self.allowedShift
+        | UInt64(truncatingIfNeeded: area) << Self.areaShift
+        | (prefersLargePages ? Self.largePages : 0))
   }
 
   /// The table that it is in was removed: whoever comes by starts again from the root.
@@ -86,7 +102,7 @@ extension PageTableEntry {
   @inline(__always)
   public var allowed: PagePermissions {
     isPresent
-      ? permissions : PagePermissions(rawValue: UInt8(truncatingIfNeeded: rawValue >> 4 & 15))
+      ? permissions : PagePermissions(rawValue: UInt8(truncatingIfNeeded: rawValue >> Self.allowedShift & 15))
   }
 
   /// The page `frame`, for an area, with these permissions: an entry of the same meaning that keeps
@@ -99,7 +115,7 @@ extension PageTableEntry {
       UInt64(truncatingIfNeeded: area) << Self.areaShift | (isForeign ? Self.foreign : 0)
     if permissions.contains(.inaccessible) {
       self.init(
-        .withheld, frame | rest | Self.hasAddress | UInt64(permissions.rawValue) << 4)
+        .withheld, frame | rest | Self.hasAddress | UInt64(permissions.rawValue) << Self.allowedShift)
     } else {
       self.init(page: frame, permissions, level: level)
       rawValue |= rest
@@ -112,27 +128,97 @@ extension PageTableEntry {
   public func changing(to next: PageTableEntry, isTable: Bool = false) -> PageTableEntry {
     PageTableEntry(
       .changing,
-      next.rawValue & (Self.areaMask | 15 << 4) | rawValue & Self.foreign
+      next.rawValue & (Self.areaMask | Self.allowedMask | Self.largePages)
+        | rawValue & Self.foreign
         | (hasFrame ? address | Self.hasAddress : 0)
         | (next.isReserved ? Self.becomesReserved : 0) | (isTable ? Self.table : 0))
   }
+
+  /// Whether a changing entry is to be a promise.
+  @inline(__always)
+  public var becomesReserved: Bool { rawValue & Self.becomesReserved != 0 }
 
   /// Whether a changing entry led to a table.
   @inline(__always)
   public var wasTable: Bool { rawValue & Self.table != 0 }
 
-  /// Marks the entry of a removed table, which keeps its page until all CPUs have forgotten it.
-  @inline(__always)
-  public var detachedWithPage: PageTableEntry {
-    PageTableEntry(
-      .detached, hasFrame ? address | Self.hasAddress | rawValue & Self.foreign : 0)
-  }
-
   /// What a changing entry is when its operation has ended.
   @inline(__always)
   public var changed: PageTableEntry {
     rawValue & Self.becomesReserved != 0
-      ? PageTableEntry(reserved: allowed, area: area) : .empty
+      ? PageTableEntry(reserved: allowed, area: area, prefersLargePages: prefersLargePages) : .empty
+  }
+
+  /// The same page or promise with other permissions.
+  @inline(__always)
+  public func allowing(_ permissions: PagePermissions, level: Int) -> PageTableEntry {
+    if isPresent && !permissions.contains(.inaccessible) { return with(permissions) }
+    if hasFrame {
+      return PageTableEntry(
+        page: address, permissions, level: level, area: area, isForeign: isForeign)
+    }
+    return PageTableEntry(
+      rawValue: rawValue & ~Self.allowedMask | UInt64(permissions.rawValue) << Self.allowedShift)
+  }
+}
+
+/// Promises for a part. A promise above level 0 may be for some of the entries only that a table
+/// below it would have: so a small range needs no table until the first access to it.
+extension PageTableEntry {
+  /// The first entry of the table that would be below a promise which is promised.
+  @inline(__always)
+  public var firstReserved: Int {
+    Int(truncatingIfNeeded: rawValue >> Self.firstPartShift & Self.partMask)
+  }
+
+  /// The last one.
+  @inline(__always)
+  public var lastReserved: Int {
+    Int(truncatingIfNeeded: rawValue >> Self.omittedPartsShift & Self.partMask) ^ 511
+  }
+
+  /// Whether a promise is for all that the entry covers.
+  @inline(__always)
+  public var isWhollyReserved: Bool { rawValue & Self.partsMask == 0 }
+
+  /// The same promise for all that the entry covers.
+  @inline(__always)
+  public var whollyReserved: PageTableEntry {
+    PageTableEntry(rawValue: rawValue & ~Self.partsMask)
+  }
+
+  /// The same promise for the entries `first` to `last` of the table that would be below it.
+  @inline(__always)
+  public func reserved(from first: Int, through last: Int) -> PageTableEntry {
+    PageTableEntry(
+      rawValue: rawValue & ~Self.partsMask
+        | UInt64(truncatingIfNeeded: first) << Self.firstPartShift
+        | UInt64(truncatingIfNeeded: last ^ 511) << Self.omittedPartsShift)
+  }
+
+  /// Whether a promise, also one that is to come, is filled with large pages where there are any.
+  @inline(__always)
+  public var prefersLargePages: Bool { !isPresent && rawValue & Self.largePages != 0 }
+
+  /// The same promise with or without a preference for large pages.
+  @inline(__always)
+  public func preferringLargePages(_ prefersLargePages: Bool) -> PageTableEntry {
+    PageTableEntry(
+      rawValue: rawValue & ~Self.largePages | (prefersLargePages ? Self.largePages : 0))
+  }
+
+  /// What entry `index` of a table one level down says that is put in place of this one at `level`,
+  /// which leads to no table: a part of the promise, or of the page.
+  @inline(__always)
+  public func part(_ index: Int, level: Int) -> PageTableEntry {
+    if hasFrame {
+      return PageTableEntry(
+        page: address &+ UInt64(index) &* PageTableFormat.span(level: level - 1), allowed,
+        level: level - 1, area: area, isForeign: isForeign)
+    }
+    guard isReserved else { return self }
+    guard index >= firstReserved && index <= lastReserved else { return .empty }
+    return level == 1 ? whollyReserved.preferringLargePages(false) : whollyReserved
   }
 }
 #endif

@@ -51,13 +51,38 @@ public struct PageTableEntry: Equatable, Sendable {
     if level > 0 { rawValue |= Self.large }
   }
 
+  /// A present page with other permissions.
+  @inline(__always)
+  func with(_ permissions: PagePermissions) -> PageTableEntry {
+    var bits: UInt64 = 0
+    if permissions.contains(.write) { bits |= Self.writable }
+    if !permissions.contains(.execute) { bits |= Self.noExecute }
+    if permissions.contains(.device) { bits |= Self.uncached }
+    return PageTableEntry(
+      rawValue: rawValue & ~(Self.writable | Self.noExecute | Self.uncached) | bits)
+  }
+
+  /// Whether who remembers the present entry `old` may do more than this one allows, reaches another
+  /// page, or caches it in another way: then CPUs have to be told.
+  @inline(__always)
+  public func isLess(than old: PageTableEntry) -> Bool {
+    if !old.isPresent { return false }
+    let lost = old.rawValue & ~rawValue & (Self.present | Self.writable)
+    let gained = rawValue & ~old.rawValue & Self.noExecute
+    let changed = (rawValue ^ old.rawValue) & (Self.addressMask | Self.uncached)
+    return lost | gained | changed != 0
+  }
+
   /// Whether the entry leads somewhere.
+  @inline(__always)
   public var isPresent: Bool { rawValue & Self.present != 0 }
 
   /// Whether a present entry at `level` maps a page instead of leading to a table.
+  @inline(__always)
   public func isPage(level: Int) -> Bool { level == 0 || rawValue & Self.large != 0 }
 
   /// The page or table that a present entry points to.
+  @inline(__always)
   public var address: UInt64 { rawValue & Self.addressMask }
 
   /// What a page that the entry maps may be used for.

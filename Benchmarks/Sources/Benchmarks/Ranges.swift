@@ -1,0 +1,114 @@
+import Boot
+import Machine
+import PhysicalMemory
+import VirtualMemory
+
+/// Ranges of virtual addresses, mapped and unmapped. The address space is the benchmark's own.
+enum Ranges {
+  static var all: [Benchmark] {
+    [
+      Benchmark("map-unmap-4k", rounds: 1000, prepare: prepare) { run in
+        run { unmap(map(4096), 4096) }
+      },
+      Benchmark("map-unmap-1m", rounds: 1000, prepare: prepare) { run in
+        run { unmap(map(1 << 20), 1 << 20) }
+      },
+      Benchmark("map-unmap-4k-1000-areas", rounds: 1000, prepare: prepareOthers) { run in
+        run { unmap(map(4096), 4096) }
+      },
+      Benchmark("unmap-40m-per-page", rounds: 1, operations: 10_240, prepare: prepare) { run in
+        measureUnmap(run)
+      },
+      Benchmark("protect-1m-pair", rounds: 100, prepare: prepareTouched) { run in
+        let start = touched.load(ordering: .relaxed)
+        run {
+          protect(start, 1 << 20, [])
+          protect(start, 1 << 20, .write)
+        }
+      },
+      Benchmark("populate-unmap-1m", rounds: 20, prepare: prepare) { run in
+        run { unmap(map(1 << 20, options: .populate), 1 << 20) }
+      },
+    ]
+  }
+
+  private static let space = AddressSpace()
+  private static let touched = Atomic<UInt64>(0)
+
+  /// Makes the address space, in tables that no processor uses.
+  private static func prepare() {
+    do throws(FrameAllocatorError) {
+      let root = try FrameAllocator.shared.allocateZeroed()
+      try withUnsafePointer(to: FrameAllocator.shared) { frames throws(FrameAllocatorError) in
+        try space.initialize(
+          root: root.rawValue, from: 0x2000_0000_0000, to: 0x4000_0000_0000, on: frames,
+          cpuCount: 64)
+      }
+    } catch {
+      Benchmarks.fail("no memory for an address space")
+    }
+    space.activate()
+    // Tables that stay.
+    unmap(map(8192), 8192)
+  }
+
+  /// Leaves 1,000 areas behind whose neighbours differ.
+  private static func prepareOthers() {
+    prepare()
+    for index in 0..<1000 {
+      _ = map(4096 * UInt64(1 + index % 3), index % 2 == 0 ? .write : [])
+    }
+  }
+
+  private static func prepareTouched() {
+    prepare()
+    touched.store(map(1 << 20, options: .populate), ordering: .relaxed)
+  }
+
+  /// Only the unmapping counts.
+  private static func measureUnmap(_ run: Run) {
+    var left = run.rounds
+    while left > 0 {
+      Marks.stop()
+      let start = map(40 << 20, options: [.populate, .smallPages])
+      Marks.start()
+      if !run.isEmpty { unmap(start, 40 << 20) }
+      Marks.stop()
+      if run.isEmpty { unmap(start, 40 << 20) }
+      space.reclaim()
+      Marks.start()
+      left -= 1
+    }
+  }
+
+  @inline(__always)
+  private static func map(
+    _ byteCount: UInt64, _ permissions: PagePermissions = .write, options: MapOptions = []
+  ) -> UInt64 {
+    do throws(AddressSpaceError) {
+      return try space.map(byteCount: byteCount, permissions, options: options)
+    } catch {
+      Benchmarks.fail("no range is mapped")
+    }
+  }
+
+  @inline(__always)
+  private static func unmap(_ start: UInt64, _ byteCount: UInt64) {
+    do throws(AddressSpaceError) {
+      try space.unmap(at: start, byteCount: byteCount)
+    } catch {
+      Benchmarks.fail("a range is not unmapped")
+    }
+  }
+
+  @inline(__always)
+  private static func protect(
+    _ start: UInt64, _ byteCount: UInt64, _ permissions: PagePermissions
+  ) {
+    do throws(AddressSpaceError) {
+      try space.protect(at: start, byteCount: byteCount, permissions)
+    } catch {
+      Benchmarks.fail("a range is not protected")
+    }
+  }
+}

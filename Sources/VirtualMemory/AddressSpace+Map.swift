@@ -1,0 +1,206 @@
+import Locking
+import Machine
+
+/// How memory is mapped.
+public struct MapOptions: OptionSet, Sendable {
+  public let rawValue: UInt8
+
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// Gets the pages at once: no access faults, and when there is no memory for all of them, nothing
+  /// is mapped.
+  public static let populate = MapOptions(rawValue: 1)
+  /// Only pages of 4 KiB are used. Otherwise ranges of 4 MiB and more get pages of 2 MiB as long as
+  /// there are any.
+  public static let smallPages = MapOptions(rawValue: 2)
+  /// Pages of 2 MiB are used as long as there are any, also for smaller ranges.
+  public static let largePages = MapOptions(rawValue: 4)
+  /// The pages may be written and executed. Otherwise that is an error.
+  public static let allowsWriteAndExecute = MapOptions(rawValue: 8)
+}
+
+extension AddressSpace {
+  /// From this size on, ranges get large pages without being asked.
+  private static let largePageThreshold: UInt64 = 4 << 20
+  private static let largestAlignment: UInt64 = Arena.span
+
+  // MARK: Anywhere
+
+  /// Promises `byteCount` bytes of memory, whole pages, at addresses that are free; returns the first.
+  ///
+  /// The first access to a page gets it, zeroed. Nothing is mapped at addresses that are equal in two
+  /// calls, on whatever CPUs. Some 250 instructions, no table and no lock of other CPUs, as long as
+  /// there is room where this CPU has mapped last.
+  ///
+  /// - Parameters:
+  ///   - alignment: a power of two; the result is a multiple of it.
+  ///   - hint: where the range is to be if it is free there, a multiple of the alignment.
+  public func map(
+    byteCount: UInt64, alignment: UInt64 = 4096, hint: UInt64? = nil,
+    _ permissions: PagePermissions, options: MapOptions = [], area: Int = 0
+  ) throws(AddressSpaceError) -> UInt64 {
+    guard byteCount & (Self.pageSize &- 1) == 0, byteCount > 0 else {
+      throw byteCount == 0 ? .empty : .notPageAligned(start: 0, byteCount: byteCount)
+    }
+    guard alignment & (alignment &- 1) == 0,
+      alignment >= Self.pageSize && alignment <= Self.largestAlignment
+    else { throw .badAlignment(alignment) }
+    let promise = try promise(permissions, byteCount, options, area)
+    let alignment =
+      promise.prefersLargePages
+      ? Swift.max(alignment, PageTableFormat.span(level: PageTableFormat.largestPageLevel))
+      : alignment
+    let start = try reserve(promise, byteCount, alignment, hint)
+    if options.contains(.populate) { try populate(mapped: start, start &+ byteCount) }
+    return start
+  }
+
+  @inline(__always)
+  private func promise(
+    _ permissions: PagePermissions, _ byteCount: UInt64, _ options: MapOptions, _ area: Int
+  ) throws(AddressSpaceError) -> PageTableEntry {
+    try checkPermissions(permissions, options.contains(.allowsWriteAndExecute))
+    let prefersLargePages =
+      !options.contains(.smallPages)
+      && (byteCount >= Self.largePageThreshold || options.contains(.largePages))
+    return PageTableEntry(
+      reserved: permissions, area: area, prefersLargePages: prefersLargePages)
+  }
+
+  @inline(__always)
+  func checkPermissions(
+    _ permissions: PagePermissions, _ allowsWriteAndExecute: Bool
+  ) throws(AddressSpaceError) {
+    if permissions.isSuperset(of: [.write, .execute]) && !allowsWriteAndExecute
+      && !permissions.contains(.inaccessible)
+    {
+      throw .writableAndExecutable
+    }
+  }
+
+  @inline(__always)
+  private func reserve(
+    _ promise: PageTableEntry, _ byteCount: UInt64, _ alignment: UInt64, _ hint: UInt64?
+  ) throws(AddressSpaceError) -> UInt64 {
+    if let hint {
+      if hint & (alignment &- 1) == 0, let end = try? check(hint, byteCount),
+        try take(promise, from: hint, to: end) == nil
+      {
+        return hint
+      }
+    }
+    let section = Epoch.shared.enter()
+    let arena = ownArena
+    let start = (arena.pointee.cursor &+ alignment &- 1) & ~(alignment &- 1)
+    let (end, overflow) = start.addingReportingOverflow(byteCount)
+    if !overflow && end <= arena.pointee.end {
+      switch performInSection(.reserve(promise), from: start, to: end) {
+      case nil:
+        arena.pointee.cursor = end
+        section.leave()
+        return start
+      case .occupied: break
+      case let refusal?:
+        section.leave()
+        throw refusal
+      }
+    }
+    section.leave()
+    return try reserveElsewhere(promise, byteCount, alignment)
+  }
+
+  /// Takes a range if it is free; returns where the obstacle ends if not.
+  private func take(
+    _ promise: PageTableEntry, from start: UInt64, to end: UInt64
+  ) throws(AddressSpaceError) -> UInt64? {
+    do throws(AddressSpaceError) {
+      try perform(.reserve(promise), from: start, to: end)
+      return nil
+    } catch {
+      guard case .occupied(let obstacleEnd) = error else { throw error }
+      return obstacleEnd
+    }
+  }
+
+  /// Looks for free addresses: behind the cursor, in all of this CPU's arena, in the others, and at last
+  /// across them.
+  @inline(never)
+  private func reserveElsewhere(
+    _ promise: PageTableEntry, _ byteCount: UInt64, _ alignment: UInt64
+  ) throws(AddressSpaceError) -> UInt64 {
+    let (own, cursor) = Processor.withPreemptionDisabled {
+      (arenas.number(of: Processor.index), ownArena.pointee.cursor)
+    }
+    let count = arenas.count
+    for turn in -1...count {
+      let number = (own + Swift.max(turn, 0)) % count
+      let (start, end) =
+        turn == count
+        ? (lowest.value, limit.value)
+        : (turn < 0 ? cursor : arenas.start(number), arenas.end(number))
+      var search = FreeRangeSearch(
+        from: start, to: end, byteCount: byteCount, alignment: alignment)
+      while true {
+        let step = Epoch.shared.read { search.step(in: rootTable) }
+        if case .none = step { break }
+        guard case .found = step else { continue }
+        let found = search.candidate
+        if let obstacleEnd = try take(promise, from: found, to: found &+ byteCount) {
+          // Another CPU was faster.
+          search.pass(to: obstacleEnd)
+        } else {
+          if turn <= 0 { moveCursor(to: found &+ byteCount, in: number) }
+          return found
+        }
+      }
+    }
+    throw .noAddresses(byteCount: byteCount)
+  }
+
+  private func moveCursor(to address: UInt64, in number: Int) {
+    Processor.withPreemptionDisabled {
+      // The thread may be on another CPU by now.
+      if arenas.number(of: Processor.index) == number { ownArena.pointee.cursor = address }
+    }
+  }
+
+  /// Takes addresses that nobody can access until `protect` allows it, to be used in parts later, or
+  /// never: what is left inaccessible around a part guards it.
+  public func reserve(
+    byteCount: UInt64, alignment: UInt64 = 4096, hint: UInt64? = nil, options: MapOptions = [],
+    area: Int = 0
+  ) throws(AddressSpaceError) -> UInt64 {
+    try map(
+      byteCount: byteCount, alignment: alignment, hint: hint, .inaccessible,
+      options: options.subtracting(.populate), area: area)
+  }
+
+  // MARK: At a place
+
+  /// Promises memory at a range of addresses of whole pages: where nothing is, or else in place of what
+  /// is there, which is taken away as by `unmap`.
+  public func map(
+    at start: UInt64, byteCount: UInt64, _ permissions: PagePermissions, replacing: Bool = false,
+    options: MapOptions = [], area: Int = 0
+  ) throws(AddressSpaceError) {
+    let end = try check(start, byteCount)
+    let promise = try promise(permissions, byteCount, options, area)
+    try perform(replacing ? .replace(promise) : .reserve(promise), from: start, to: end)
+    if options.contains(.populate) { try populate(mapped: start, end) }
+  }
+
+  // MARK: Away
+
+  /// Takes away all that is mapped in a range. When it returns, no CPU reaches the old pages any more
+  /// and they are free.
+  public func unmap(at start: UInt64, byteCount: UInt64) throws(AddressSpaceError) {
+    let end = try check(start, byteCount)
+    let section = Epoch.shared.enter()
+    let refusal = performInSection(.unmap, from: start, to: end)
+    // What was mapped last is mapped again next.
+    if ownArena.pointee.cursor == end { ownArena.pointee.cursor = start }
+    section.leave()
+    if let refusal { throw refusal }
+    trimIfNeeded()
+  }
+}

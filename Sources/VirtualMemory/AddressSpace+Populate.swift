@@ -1,0 +1,142 @@
+import Locking
+import Machine
+import PhysicalMemory
+
+extension AddressSpace {
+  /// Gets all pages of a range that is mapped, as accesses to them would, so that none of these faults.
+  /// All memory is taken before the first page appears: without enough of it nothing changes, unless
+  /// other CPUs discard or map pages in the same range meanwhile.
+  ///
+  /// No lock is taken but the frame allocator's, and threads may be preempted.
+  public func populate(at start: UInt64, byteCount: UInt64) throws(AddressSpaceError) {
+    try populate(from: start, to: try check(start, byteCount))
+  }
+
+  func populate(from start: UInt64, to end: UInt64) throws(AddressSpaceError) {
+    var stock = PageStock(frames)
+    defer { stock.free() }
+    while true {
+      var needs = PageNeeds()
+      try forEachTable(from: start, to: end) { needs.add($0, $1) }
+      do throws(FrameAllocatorError) {
+        try stock.allocate(needs)
+      } catch {
+        throw .outOfMemory
+      }
+      do throws(AddressSpaceError) {
+        try forEachTable(from: start, to: end) { stock.fill($0, $1) }
+        return
+      } catch {
+        // Others have discarded or mapped pages since they were counted.
+        guard error == .outOfMemory else { throw error }
+      }
+    }
+  }
+
+  /// The same for a range that this call has just mapped: it is unmapped when there is no memory.
+  @inline(never)
+  func populate(mapped start: UInt64, _ end: UInt64) throws(AddressSpaceError) {
+    do throws(AddressSpaceError) {
+      try populate(from: start, to: end)
+    } catch {
+      try unmap(at: start, byteCount: end &- start)
+      throw error
+    }
+  }
+
+  /// Calls `body` for the lowest tables of a range, one after the other, each with the part of the range
+  /// that is left; it returns how far it came, in an epoch section of its own for each.
+  private func forEachTable(
+    from start: UInt64, to end: UInt64, _ body: (TablePage, RangePart) -> PageWalk
+  ) throws(AddressSpaceError) {
+    var position = start
+    while position < end {
+      let walk = Epoch.shared.read {
+        var table = rootTable
+        var level = PageTableFormat.rootLevel
+        while true {
+          let entry = table[PageTableFormat.index(of: position, level: level)].load()
+          guard entry.isTable(level: level) else { break }
+          table = table.child(entry)
+          level &-= 1
+        }
+        return body(table, RangePart(level: level, from: position, to: end))
+      }
+      switch walk {
+      case .reached(let address): position = address
+      case .refused(let error): throw error
+      case .blocked: SpinWait.turn()
+      }
+    }
+  }
+}
+
+/// How far a walk over the entries of a table came.
+enum PageWalk {
+  /// It goes on at an address.
+  case reached(UInt64)
+  /// A range operation is just changing an entry: to be tried again when others had their turn.
+  case blocked
+  /// There is nothing that a page could be got for.
+  case refused(AddressSpaceError)
+
+  /// What becomes of a walk at an entry that is neither a promise nor a page.
+  init(stoppedAt entry: PageTableEntry, _ address: UInt64) {
+    if entry.isChanging || entry.isDetached {
+      self = .blocked
+    } else {
+      self = .refused(
+        entry.isUnmapped ? .notMapped(address: address) : .inaccessible(address: address))
+    }
+  }
+}
+
+/// How much memory it takes to get all pages of a range.
+struct PageNeeds {
+  var pages = 0
+  var largePages = 0
+  /// Tables by level.
+  var tables = InlineArray<3, Int>(repeating: 0)
+
+  /// Adds what is needed for the range in a table and what would be below it.
+  mutating func add(_ table: TablePage, _ range: RangePart) -> PageWalk {
+    var part = range
+    while part.goesOn {
+      let entry = table[part.index].load()
+      if entry.isTable(level: part.level) { return .reached(part.start) }
+      if let end = add(entry, part) { return end }
+      if part.isLastOfTable { return .reached(part.end) }
+      part.advance()
+    }
+    return .reached(range.start)
+  }
+
+  private mutating func add(_ entry: PageTableEntry, _ part: RangePart) -> PageWalk? {
+    if entry.isPresent { return nil }
+    let isLarge = entry.isLargePagePromise(level: part.level) && part.isWhole
+    guard entry.isReserved, part.level > 0 && !isLarge || !entry.allowed.contains(.inaccessible)
+    else { return PageWalk(stoppedAt: entry, part.start) }
+    if part.level == 0 {
+      pages &+= 1
+    } else if isLarge {
+      largePages &+= 1
+    } else {
+      tables[part.level &- 1] &+= 1
+      var below = RangePart(level: part.level &- 1, from: part.start, to: part.end)
+      while below.goesOn {
+        if let end = add(entry.part(below.index, level: part.level), below) { return end }
+        below.advance()
+      }
+    }
+    return nil
+  }
+}
+
+extension PageTableEntry {
+  /// Whether a promise is filled with a large page if there is one.
+  @inline(__always)
+  func isLargePagePromise(level: Int) -> Bool {
+    level == PageTableFormat.largestPageLevel && isReserved && prefersLargePages
+      && isWhollyReserved
+  }
+}

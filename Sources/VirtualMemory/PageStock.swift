@@ -1,0 +1,137 @@
+import Boot
+import Machine
+import PhysicalMemory
+
+/// Zeroed pages, and memory for tables, taken ahead for a range.
+struct PageStock {
+  private let frames: UnsafePointer<FrameAllocator>
+  private var pages = FrameList()
+  private var largePages = FrameList()
+  private var tables = InlineArray<3, FrameList>(repeating: FrameList())
+
+  init(_ frames: UnsafePointer<FrameAllocator>) { self.frames = frames }
+
+  /// Takes what is needed and not there yet. Where there are no large pages small ones do. Interrupts
+  /// as they were; on an error all that was taken is still to be freed.
+  mutating func allocate(_ needs: PageNeeds) throws(FrameAllocatorError) {
+    var needs = needs
+    let largeCount = 1 << (9 * PageTableFormat.largestPageLevel)
+    while largePages.count < needs.largePages {
+      guard let page = try? frames.pointee.allocateZeroed(count: largeCount) else {
+        let missing = needs.largePages - largePages.count
+        needs.pages += missing * largeCount
+        needs.tables[PageTableFormat.largestPageLevel - 1] += missing
+        break
+      }
+      largePages.push(page.rawValue)
+    }
+    for level in 0..<PageTableFormat.rootLevel {
+      while tables[level].count < needs.tables[level] {
+        tables[level].push(try TablePage.allocate(level: level, of: frames).address)
+      }
+    }
+    while pages.count < needs.pages {
+      pages.push(try frames.pointee.allocateZeroed().rawValue)
+    }
+  }
+
+  /// Frees what is left.
+  mutating func free() {
+    while let page = pages.pop() { frames.pointee.free(PhysicalAddress(page)) }
+    while let page = largePages.pop() {
+      frames.pointee.free(
+        PhysicalAddress(page), count: 1 << (9 * PageTableFormat.largestPageLevel))
+    }
+    for level in 0..<PageTableFormat.rootLevel {
+      while let table = tables[level].pop() { TablePage(table, of: frames).free() }
+    }
+  }
+
+  // MARK: Filling
+
+  /// Turns the promises of a table's part of a range into pages, or the first one above level 0 into a
+  /// table. Like a fault: without locks, by a compare-and-swap for each. In an epoch section.
+  mutating func fill(_ table: TablePage, _ range: RangePart) -> PageWalk {
+    var part = range
+    while true {
+      let slot = table[part.index]
+      let entry = slot.load()
+      if entry.isTable(level: part.level) { return .reached(part.start) }
+      if !entry.isPresent {
+        if part.level > 0 && entry.isReserved && !entry.isWhollyReserved {
+          let first = PageTableFormat.index(of: part.start, level: part.level - 1)
+          if first < entry.firstReserved || first > entry.lastReserved {
+            return .refused(.notMapped(address: part.start))
+          }
+        }
+        guard entry.isReserved, !entry.allowed.contains(.inaccessible) else {
+          return PageWalk(stoppedAt: entry, part.start)
+        }
+        let isFilled =
+          part.level == 0
+          ? fillPage(slot, entry, level: 0, from: &pages)
+          : entry.isLargePagePromise(level: part.level) && part.isWhole && largePages.count > 0
+            ? fillPage(slot, entry, level: part.level, from: &largePages)
+            : makeTable(slot, entry, level: part.level)
+        guard isFilled else { return .refused(.outOfMemory) }
+        if part.level > 0 { return .reached(part.start) }
+      }
+      if part.isLastOfTable { return .reached(part.end) }
+      part.advance()
+    }
+  }
+
+  /// Returns whether there was a page to put in place of the promise.
+  @inline(__always)
+  private func fillPage(
+    _ slot: TableSlot, _ promise: PageTableEntry, level: Int, from list: inout FrameList
+  ) -> Bool {
+    guard let page = list.pop() else { return false }
+    let entry = PageTableEntry(
+      page: page, promise.allowed, level: level, area: promise.area, isForeign: false)
+    if !slot.replace(promise, by: entry) { list.push(page) }
+    return true
+  }
+
+  private mutating func makeTable(
+    _ slot: TableSlot, _ promise: PageTableEntry, level: Int
+  ) -> Bool {
+    guard let address = tables[level - 1].pop() else { return false }
+    let table = TablePage(address, of: frames)
+    table.fill(splitting: promise, level: level, isHeld: false)
+    if !slot.replace(promise, by: PageTableEntry(table: address)) {
+      table.clearUseCount()
+      tables[level - 1].push(address)
+    }
+    return true
+  }
+}
+
+/// Frames, linked through their first words, which are zero again when a frame is taken out.
+struct FrameList {
+  private var first: UInt64 = 0
+  private(set) var count = 0
+
+  @inline(__always)
+  private func link(_ address: UInt64) -> UnsafeMutablePointer<UInt64> {
+    PhysicalMemoryWindow.pointer(to: address).unsafelyUnwrapped
+      .assumingMemoryBound(to: UInt64.self)
+  }
+
+  @inline(__always)
+  mutating func push(_ address: UInt64) {
+    link(address).pointee = first
+    first = address
+    count &+= 1
+  }
+
+  @inline(__always)
+  mutating func pop() -> UInt64? {
+    guard count > 0 else { return nil }
+    let address = first
+    first = link(address).pointee
+    link(address).pointee = 0
+    count &-= 1
+    return address
+  }
+}
