@@ -36,6 +36,7 @@ public struct AddressSpace: ~Copyable, Sendable {
   ) throws(FrameAllocatorError) {
     allocator.set(UInt64(UInt(bitPattern: frames)))
     self.root.set(root)
+    frames.pointee.setUse(.pageTable, value: 0, of: PhysicalAddress(root))
     lowest.set(start)
     limit.set(end)
     let byteCount = UInt64(CPULocal<Arena>.byteCount(for: cpuCount))
