@@ -17,14 +17,14 @@ extension AddressSpace {
     defer { stock.free() }
     while true {
       var needs = PageNeeds()
-      try forEachTable(from: start, to: end) { needs.add($0, $1) }
+      try forEachTable(from: start, to: end) { needs.add($0, $1, areaKinds) }
       do throws(FrameAllocatorError) {
         try stock.allocate(needs)
       } catch {
         throw .outOfMemory
       }
       do throws(AddressSpaceError) {
-        try forEachTable(from: start, to: end) { stock.fill($0, $1) }
+        try forEachTable(from: start, to: end) { stock.fill($0, $1, areaKinds) }
         return
       } catch {
         // Others have discarded or mapped pages since they were counted.
@@ -99,32 +99,42 @@ struct PageNeeds {
   var tables = InlineArray<3, Int>(repeating: 0)
 
   /// Adds what is needed for the range in a table and what would be below it.
-  mutating func add(_ table: TablePage, _ range: RangePart) -> PageWalk {
+  mutating func add(
+    _ table: TablePage, _ range: RangePart, _ kinds: borrowing AreaKinds
+  ) -> PageWalk {
     var part = range
     while part.goesOn {
       let entry = table[part.index].load()
       if entry.isTable(level: part.level) { return .reached(part.start) }
-      if let end = add(entry, part) { return end }
+      if let end = add(entry, part, kinds) { return end }
       if part.isLastOfTable { return .reached(part.end) }
       part.advance()
     }
     return .reached(range.start)
   }
 
-  private mutating func add(_ entry: PageTableEntry, _ part: RangePart) -> PageWalk? {
+  private mutating func add(
+    _ entry: PageTableEntry, _ part: RangePart, _ kinds: borrowing AreaKinds
+  ) -> PageWalk? {
     if entry.isPresent { return nil }
     let isLarge = entry.isLargePagePromise(level: part.level) && part.isWhole
     guard entry.isReserved, part.level > 0 && !isLarge || !entry.allowed.contains(.inaccessible)
     else { return PageWalk(stoppedAt: entry, part.start) }
+    let backing = kinds.backing(of: entry.area)
+    if let backing, !entry.allowed.contains(.inaccessible), part.level == 0 || part.isWhole,
+      backing.directPage(of: entry, at: part.start, level: part.level) != nil
+    {
+      return nil
+    }
     if part.level == 0 {
       pages &+= 1
-    } else if isLarge {
+    } else if isLarge && backing == nil {
       largePages &+= 1
     } else {
       tables[part.level &- 1] &+= 1
       var below = RangePart(level: part.level &- 1, from: part.start, to: part.end)
       while below.goesOn {
-        if let end = add(entry.part(below.index, level: part.level), below) { return end }
+        if let end = add(entry.part(below.index, level: part.level), below, kinds) { return end }
         below.advance()
       }
     }

@@ -88,12 +88,13 @@ public struct AddressSpace: ~Copyable, Sendable {
   public func handle(_ fault: PageFault) -> PageFault.Outcome {
     guard fault.address >= lowest.value, fault.address < limit.value else { return .unmapped }
     while true {
-      let outcome = Epoch.shared.read { fault.resolve(in: rootTable) }
-      if outcome == .busy {
+      let outcome = Epoch.shared.read { fault.resolve(in: rootTable, kinds: areaKinds) }
+      switch outcome {
+      case .busy:
         // A range operation is on its way: it waits for this CPU, too.
         SpinWait.turn()
-      } else {
-        return outcome
+      case .needsCopy: if !copyPage(at: fault.address) { return .outOfMemory }
+      case .resolved, .unmapped, .forbidden, .outOfMemory: return outcome
       }
     }
   }
@@ -156,13 +157,19 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// Ends an operation whose changes are made, in its epoch section.
   @inline(__always)
   func complete(_ operation: consuming RangeOperation) {
-    if operation.isStale {
-      TLBShootdown.run(on: activeCPUs, from: operation.start, to: operation.end)
-    }
+    tellCPUs(of: operation)
     if operation.emptiedTableCount != 0 {
       ownArena.pointee.emptyTableCount &+= operation.emptiedTableCount
     }
     operation.finish { removedTables.add($0) }
+  }
+
+  /// Waits until no CPU remembers more than is left. With the locks of the operation.
+  @inline(__always)
+  func tellCPUs(of operation: borrowing RangeOperation) {
+    if operation.isStale {
+      TLBShootdown.run(on: activeCPUs, from: operation.start, to: operation.end)
+    }
   }
 
   /// The CPUs to tell of what was changed before. The fence pairs with the one in `activate`: either

@@ -30,6 +30,8 @@ public struct PageFault: Sendable {
     case outOfMemory
     /// A range operation is changing it: to be tried again when others had their turn.
     case busy
+    /// The page must be copied before it is written: to be done outside of the epoch section.
+    case needsCopy
   }
 
   /// Whether pages with these permissions allow the access.
@@ -47,7 +49,7 @@ public struct PageFault: Sendable {
   /// takes its place by a compare-and-swap, and the loser of a race gives its page back.
   ///
   /// In an epoch section, with preemption off: no table is freed while it is walked.
-  func resolve(in root: TablePage) -> Outcome {
+  func resolve(in root: TablePage, kinds: borrowing AreaKinds) -> Outcome {
     var table = root
     var level = PageTableFormat.rootLevel
     while true {
@@ -63,7 +65,13 @@ public struct PageFault: Sendable {
         }
         guard isAllowed(entry.allowed) else { return .forbidden }
         do throws(FrameAllocatorError) {
-          if level > 0 {
+          if let backing = kinds.backing(of: entry.area) {
+            if try Self.installContents(
+              backing, at: slot, entry, level: level, address, of: root.frames)
+            {
+              return .resolved
+            }
+          } else if level > 0 {
             if entry.isLargePagePromise(level: level),
               Self.installLargePage(at: slot, entry, level: level, of: root.frames)
             {
@@ -78,6 +86,7 @@ public struct PageFault: Sendable {
         }
       } else if entry.isPresent {
         guard isAllowed(entry.allowed) else { return .forbidden }
+        if access == .write && entry.isCopiedOnWrite { return .needsCopy }
         // Somebody else was faster, or this CPU remembers fewer permissions than there are.
         AddressTranslation.forget(address)
         return .resolved
@@ -119,7 +128,7 @@ public struct PageFault: Sendable {
   }
 
   @inline(never)
-  private static func installTable(
+  static func installTable(
     at slot: TableSlot, _ promise: PageTableEntry, level: Int,
     of frames: UnsafePointer<FrameAllocator>
   ) throws(FrameAllocatorError) {

@@ -51,7 +51,9 @@ struct PageStock {
 
   /// Turns the promises of a table's part of a range into pages, or the first one above level 0 into a
   /// table. Like a fault: without locks, by a compare-and-swap for each. In an epoch section.
-  mutating func fill(_ table: TablePage, _ range: RangePart) -> PageWalk {
+  mutating func fill(
+    _ table: TablePage, _ range: RangePart, _ kinds: borrowing AreaKinds
+  ) -> PageWalk {
     var part = range
     while true {
       let slot = table[part.index]
@@ -68,17 +70,49 @@ struct PageStock {
           return PageWalk(stoppedAt: entry, part.start)
         }
         let isFilled =
-          part.level == 0
-          ? fillPage(slot, entry, level: 0, from: &pages)
-          : entry.isLargePagePromise(level: part.level) && part.isWhole && largePages.count > 0
-            ? fillPage(slot, entry, level: part.level, from: &largePages)
-            : makeTable(slot, entry, level: part.level)
+          if let backing = kinds.backing(of: entry.area) {
+            fillContents(slot, entry, part, backing)
+          } else if part.level == 0 {
+            fillPage(slot, entry, level: 0, from: &pages)
+          } else if entry.isLargePagePromise(level: part.level) && part.isWhole
+            && largePages.count > 0
+          {
+            fillPage(slot, entry, level: part.level, from: &largePages)
+          } else {
+            makeTable(slot, entry, level: part.level)
+          }
         guard isFilled else { return .refused(.outOfMemory) }
         if part.level > 0 { return .reached(part.start) }
       }
       if part.isLastOfTable { return .reached(part.end) }
       part.advance()
     }
+  }
+
+  /// The same where contents come from physical memory that is there already.
+  @inline(never)
+  private mutating func fillContents(
+    _ slot: TableSlot, _ promise: PageTableEntry, _ part: RangePart, _ backing: AreaKind.Backing
+  ) -> Bool {
+    if part.level == 0 || part.isWhole,
+      let page = backing.directPage(of: promise, at: part.start, level: part.level)
+    {
+      // If it is another one by now, somebody else was faster.
+      _ = slot.replace(promise, by: page)
+      return true
+    }
+    if part.level > 0 { return makeTable(slot, promise, level: part.level) }
+    guard let frame = pages.pop() else { return false }
+    backing.fill(frame, at: part.start)
+    let page = PageTableEntry(
+      page: frame, promise.allowed, level: 0, area: promise.area, isForeign: false)
+    if !slot.replace(promise, by: page) {
+      // The stock's pages are zero.
+      PhysicalMemoryWindow.pointer(to: frame)?.initializeMemory(
+        as: UInt8.self, repeating: 0, count: Int(FrameAllocator.frameSize))
+      pages.push(frame)
+    }
+    return true
   }
 
   /// Returns whether there was a page to put in place of the promise.
