@@ -28,7 +28,9 @@ extension AddressSpace {
     return try map(
       byteCount, alignment: start & (large &- 1) == 0 ? large : Self.pageSize, permissions,
       options: .populate
-    ) { AreaKind(.device(PhysicalContents(start: start, byteCount: byteCount, at: $0)), named: name) }
+    ) {
+      AreaKind(.device(PhysicalContents(start: start, byteCount: byteCount, at: $0)), named: name)
+    }
   }
 
   /// Maps a file that lies in memory: its bytes are seen from the returned address on, and zeroes behind

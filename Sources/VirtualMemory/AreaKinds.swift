@@ -232,6 +232,15 @@ struct AreaKinds: ~Copyable, Sendable {
     return true
   }
 
+  /// Frames that the records take, which are kept.
+  var frameCount: Int {
+    guard let frameAddresses else { return 0 }
+    return 1
+      + (0...Self.limit / Self.recordsPerFrame).count {
+        frameAddresses[$0].load(ordering: .relaxed) != 0
+      }
+  }
+
   private func forEachTaken(_ body: (UnsafeMutablePointer<AreaRecord>) -> Void) {
     for index in 0..<Self.chainCount {
       var number = chains?[index] ?? 0

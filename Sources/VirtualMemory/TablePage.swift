@@ -82,7 +82,9 @@ struct TablePage: Equatable {
   }
 
   /// Undoes `fill` for a table that nobody has found and whose lock is free.
-  func clearUseCount() { record.pointee.store(FrameRecord(.pageTable, order: 0, value: 0).rawValue, ordering: .relaxed) }
+  func clearUseCount() {
+    record.pointee.store(FrameRecord(.pageTable, order: 0, value: 0).rawValue, ordering: .relaxed)
+  }
 
   /// Gives the frame back: nobody can be on the way through the table.
   func free() {

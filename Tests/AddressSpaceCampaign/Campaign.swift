@@ -1,3 +1,4 @@
+import Boot
 import Machine
 import PhysicalMemory
 import Synchronization
@@ -108,21 +109,29 @@ public struct Campaign {
         try machine.space.map(
           at: start, byteCount: byteCount, operation.permissions, as: operation.areaKind,
           options: options)
-      } _: { _ in pages }
+      } _: { _ in
+        pages
+      }
     case .replace:
       guard isReasonable(operation) else { return }
       try change(operation, clears: true, maps: true) { () throws(AddressSpaceError) in
         try machine.space.map(
           at: start, byteCount: byteCount, operation.permissions, as: operation.areaKind,
           replacing: true, options: options)
-      } _: { _ in pages }
+      } _: { _ in
+        pages
+      }
     case .mapAnywhere:
       guard isReasonable(operation) else { return }
       try mapAnywhere(operation, options)
+    case .mapFile: try mapFile(operation, options)
+    case .mapDevice: try mapDevice(operation)
     case .unmap:
       try change(operation, clears: true) { () throws(AddressSpaceError) in
         try machine.space.unmap(at: start, byteCount: byteCount)
-      } _: { _ in nil }
+      } _: { _ in
+        nil
+      }
     case .protect:
       try change(operation, setsPermissions: true) { () throws(AddressSpaceError) in
         try machine.space.protect(
@@ -136,7 +145,9 @@ public struct Campaign {
     case .discard:
       try change(operation, clears: true) { () throws(AddressSpaceError) in
         try machine.space.discard(at: start, byteCount: byteCount)
-      } _: { $0 }
+      } _: {
+        $0
+      }
     case .populate:
       if byteCount <= 1 << 30 || refusal(operation) != nil { try populate(operation) }
     case .willNeed:
@@ -146,7 +157,9 @@ public struct Campaign {
         let isLarge = operation.kind == .largePages && !options.contains(.smallPages)
         try machine.space.advise(
           at: start, byteCount: byteCount, isLarge ? .largePages : .smallPages)
-      } _: { $0 }
+      } _: {
+        $0
+      }
     case .reclaim: machine.space.reclaim()
     case .read: try access(.read, operation)
     case .write: try access(.write, operation)
@@ -204,10 +217,12 @@ public struct Campaign {
     if expected == nil, maps || setsPermissions, isWritableAndExecutable(operation) {
       expected = .writableAndExecutable
     }
-    let obstacleEnd = refusesOccupied && expected == nil
+    let obstacleEnd =
+      refusesOccupied && expected == nil
       ? reference.firstMapped(from: start, to: end)?.end : nil
     let populates = maps && operation.options.contains(.populate)
-    if expected == nil, obstacleEnd == nil, populates, operation.permissions.contains(.inaccessible) {
+    if expected == nil, obstacleEnd == nil, populates, operation.permissions.contains(.inaccessible)
+    {
       expected = .inaccessible(address: start)
     }
     let free = machine.freeFrameCount
@@ -291,6 +306,101 @@ public struct Campaign {
     if populates { reference.touchAll(from: start, to: end) }
   }
 
+  private mutating func mapFile(_ operation: Operation, _ options: MapOptions) throws {
+    let file = operation.file
+    let free = machine.freeFrameCount
+    var mapped: UInt64?
+    var error: AddressSpaceError?
+    do throws(AddressSpaceError) {
+      mapped = try machine.space.map(
+        file: file, operation.permissions, named: "file", options: options)
+    } catch let thrown {
+      error = thrown
+    }
+    let populates = options.contains(.populate)
+    guard let start = mapped else {
+      let isExpected =
+        switch error {
+        case .empty: file.isEmpty
+        case .noAddresses: !reference.hasFreeRange((file.byteCount + 4095) & ~4095, alignment: 4096)
+        case .writableAndExecutable: isWritableAndExecutable(operation)
+        case .outOfMemory: isMemoryShort(for: populates ? file.byteCount : 0, free: free)
+        case .inaccessible: populates && operation.permissions.contains(.inaccessible)
+        default: false
+        }
+      return try expect(isExpected, "it was refused as \(String(describing: error))")
+    }
+    let end = start + (file.byteCount + 4095) & ~4095
+    try expect(
+      !file.isEmpty && reference.isFree(from: start, to: end),
+      "the file is at 0x\(String(start, radix: 16))")
+    reference.update(from: start, to: end) { _ in
+      ReferenceSpace.Pages(
+        permissions: operation.permissions,
+        kind: AreaKind(
+          .file(
+            PhysicalContents(start: file.start.rawValue, byteCount: file.byteCount, at: start)),
+          named: "file"))
+    }
+    try readAll(from: start, to: end, operation)
+  }
+
+  private mutating func mapDevice(_ operation: Operation) throws {
+    let device = operation.device
+    let free = machine.freeFrameCount
+    var mapped: UInt64?
+    var error: AddressSpaceError?
+    do throws(AddressSpaceError) {
+      mapped = try machine.space.map(device: device)
+    } catch let thrown {
+      error = thrown
+    }
+    guard let start = mapped else {
+      let isExpected =
+        switch error {
+        case .notPageAligned: device.start.rawValue % 4096 != 0
+        case .noAddresses: !reference.hasFreeRange(device.byteCount, alignment: 2 << 20)
+        case .isMemory: device.start < LockstepMachine.contents.start
+        case .outOfMemory: isMemoryShort(for: 0, free: free)
+        default: false
+        }
+      return try expect(isExpected, "it was refused as \(String(describing: error))")
+    }
+    let end = start + device.byteCount
+    try expect(
+      reference.isFree(from: start, to: end) && device.start >= LockstepMachine.contents.start
+        && device.start.isPageAligned, "the device is at 0x\(String(start, radix: 16))")
+    reference.update(from: start, to: end) { _ in
+      ReferenceSpace.Pages(
+        permissions: [.write, .device],
+        kind: AreaKind(
+          .device(
+            PhysicalContents(start: device.start.rawValue, byteCount: device.byteCount, at: start)))
+      )
+    }
+    for page in stride(from: start, to: end, by: 4096) {
+      try expect(
+        machine.space.translate(page)?.address.rawValue == device.start.rawValue + (page - start),
+        "a page of the device is not there, or another one")
+    }
+    try readAll(from: start, to: min(end, start + 8 * 4096), operation)
+  }
+
+  /// Reads some words of all pages, and writes one.
+  private mutating func readAll(
+    from start: UInt64, to end: UInt64, _ operation: Operation
+  ) throws {
+    guard machine.usesSpace[operation.cpu], operation.value & 1 == 0 else { return }
+    for page in stride(from: start, to: end, by: 4096) {
+      for offset in [0, 96, 1024, 4088] as [UInt64] {
+        try access(.read, page + offset, 0, operation)
+      }
+    }
+    try access(.write, end - 4096, operation.value, operation)
+    try access(.read, end - 4096, 0, operation)
+    try access(.read, end - 8, 0, operation)
+  }
+
   /// All pages of a range are there afterwards, or none more than before.
   private mutating func populate(_ operation: Operation) throws {
     let (start, byteCount) = (operation.start, operation.byteCount)
@@ -302,9 +412,12 @@ public struct Campaign {
       error = thrown
     }
     var expected = refusal(operation)
-    if expected == nil, let problem = reference.firstNotAccessible(from: start, to: start + byteCount) {
+    if expected == nil,
+      let problem = reference.firstNotAccessible(from: start, to: start + byteCount)
+    {
       expected =
-        problem.isMapped ? .inaccessible(address: problem.address)
+        problem.isMapped
+        ? .inaccessible(address: problem.address)
         : .notMapped(address: problem.address)
     }
     if error == .outOfMemory, isMemoryShort(for: byteCount, free: free) { return }
@@ -337,11 +450,17 @@ public struct Campaign {
   }
 
   private mutating func access(_ kind: PageFault.Access, _ operation: Operation) throws {
-    guard machine.usesSpace[operation.cpu] else { return }
     let address = operation.start & ~7
     guard address >= LockstepMachine.lowest, address < LockstepMachine.limit else { return }
+    try access(kind, address, operation.value, operation)
+  }
+
+  private mutating func access(
+    _ kind: PageFault.Access, _ address: UInt64, _ value: UInt64, _ operation: Operation
+  ) throws {
+    guard machine.usesSpace[operation.cpu] else { return }
     let allowed = reference.allows(kind, address)
-    switch machine.access(kind, address, value: operation.value) {
+    switch machine.access(kind, address, value: value) {
     case .value(let value):
       try expect(allowed, "an access is done that is not allowed")
       switch kind {
@@ -356,7 +475,8 @@ public struct Campaign {
       }
     case .refused(.outOfMemory):
       let free = machine.freeFrameCount
-      try expect(allowed && isMemoryShort(for: 4096, free: free), "out of memory with \(free) frames")
+      try expect(
+        allowed && isMemoryShort(for: 4096, free: free), "out of memory with \(free) frames")
     case .refused(let outcome):
       let isMapped = reference[address] != nil
       try expect(
@@ -375,7 +495,9 @@ public struct Campaign {
       "the area is \(String(describing: area)), not \(String(describing: expected))")
     if let translation = machine.space.translate(address) {
       try expect(
-        expected != nil && (usesLargePages || reference.touched.contains(address & ~4095)),
+        expected != nil
+          && (usesLargePages || expected?.pages.kind.backing.contents != nil
+            || reference.touched.contains(address & ~4095)),
         "a page was never touched and is \(translation)")
     }
   }
@@ -411,6 +533,8 @@ public struct Campaign {
         area.start == expected.start && area.end == expected.end && area.kind == expected.pages.kind
           && area.permissions == expected.pages.permissions,
         "the list has \(area) in place of \(expected)")
+      // Discarded pages of files may be in memory all the same.
+      if area.kind.backing.contents != nil { continue }
       let resident = reference.touchedByteCount(from: area.start, to: area.end)
       try expect(
         area.residentByteCount == resident || usesLargePages && area.residentByteCount > resident,
@@ -424,8 +548,7 @@ public struct Campaign {
   private func checkNothingIsLost() throws {
     machine.limitFrames(to: nil)
     machine.unmapAll()
-    let free = machine.frames.pointee.freeFrameCount
-    try expect(free == machine.freeAtStart, "\(machine.freeAtStart - free) frames are lost")
+    try expect(machine.lostFrameCount == 0, "\(machine.lostFrameCount) frames are lost")
     let misuse = machine.frames.pointee.misuseCount
     try expect(misuse == 0, "the frame allocator was misused \(misuse) times")
   }

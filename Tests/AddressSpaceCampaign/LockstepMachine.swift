@@ -16,6 +16,8 @@ public final class LockstepMachine {
   /// How many CPUs there are.
   public static let cpuCount = 3
   static let frameCount = 2048
+  /// The rest of the memory is files' and devices': none of the frame allocator's.
+  static let contents = PhysicalRange(start: UInt64(2048) * 4096, byteCount: 4 << 20)
   static let lowest: UInt64 = 1 << 39
   static let limit: UInt64 = 3 << 39
 
@@ -28,7 +30,7 @@ public final class LockstepMachine {
   /// Frames that are kept from the address space, to make memory short.
   private var withheld: [(start: PhysicalAddress, count: Int)] = []
   private(set) var usesSpace = [Bool](repeating: false, count: LockstepMachine.cpuCount)
-  private(set) var freeAtStart = 0
+  private var freeAtStart = 0
 
   // What a process has once. By its address, since a pointer is no global constant.
   private static let memory: UInt = {
@@ -40,7 +42,7 @@ public final class LockstepMachine {
     for index in 0..<cpuCount { CPUSet.markOnline(CPU(index: index)) }
     return UInt(
       bitPattern: UnsafeMutableRawPointer.allocate(
-        byteCount: frameCount * 4096, alignment: 2 << 20))
+        byteCount: Int(contents.end.rawValue), alignment: 2 << 20))
   }()
 
   private static let hooks: UInt = {
@@ -68,11 +70,12 @@ public final class LockstepMachine {
   /// A machine whose CPUs do not use its address space yet. The calling thread is its own until `end`.
   public init() {
     let memory = UnsafeMutableRawBufferPointer(
-      start: UnsafeMutableRawPointer(bitPattern: Self.memory), count: Self.frameCount * 4096)
+      start: UnsafeMutableRawPointer(bitPattern: Self.memory),
+      count: Int(Self.contents.end.rawValue))
     PhysicalMemoryWindow.simulateOnThisThread(with: memory)
     apus_simulated_processor().pointee.explorer = UnsafePointer(bitPattern: Self.hooks)
     Processor.index = 0
-    let end = UInt64(memory.count)
+    let end = Self.contents.start.rawValue
     metadata = .allocate(byteCount: FrameAllocator.metadataByteCount(upTo: end), alignment: 128)
     caches = .allocate(
       byteCount: FrameAllocator.cacheByteCount(for: Self.cpuCount), alignment: 128)
@@ -81,6 +84,11 @@ public final class LockstepMachine {
     frames.pointee.add(PhysicalRange(start: UInt64(4096), end: end))
     frames.pointee.enableCaches(in: caches, count: Self.cpuCount)
     mmu.useOnThisThread()
+    for address in stride(
+      from: Self.contents.start.rawValue, to: Self.contents.end.rawValue, by: 8)
+    {
+      memory.storeBytes(of: Self.word(at: address), toByteOffset: Int(address), as: UInt64.self)
+    }
     let table = try? TablePage.allocate(level: PageTableFormat.rootLevel, of: frames)
     table?.fill(splitting: .empty, level: PageTableFormat.rootLevel + 1, isHeld: false)
     root = table?.address ?? 0
@@ -91,8 +99,13 @@ public final class LockstepMachine {
       try? space.map(at: arena, byteCount: 4096, [], as: AreaKind(.reserved, named: "first"))
     }
     unmapAll()
-    freeAtStart = frames.pointee.freeFrameCount
+    freeAtStart = keptFrameCount
   }
+
+  private var keptFrameCount: Int { frames.pointee.freeFrameCount + space.areaKinds.frameCount }
+
+  /// Frames that are not free when all is unmapped.
+  var lostFrameCount: Int { freeAtStart - keptFrameCount }
 
   /// Gives the thread back.
   public func end() {
@@ -107,6 +120,9 @@ public final class LockstepMachine {
   }
 
   // MARK: CPUs
+
+  /// What is at a physical address among files and devices at first.
+  static func word(at address: UInt64) -> UInt64 { address &* 0x9E37_79B9_7F4A_7C15 | 1 }
 
   /// Whatever follows is done by this CPU.
   func become(_ cpu: Int) { Processor.index = cpu }

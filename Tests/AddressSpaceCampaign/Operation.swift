@@ -1,3 +1,4 @@
+import Boot
 import Machine
 import VirtualMemory
 
@@ -5,7 +6,7 @@ import VirtualMemory
 struct Operation {
   enum Kind: CaseIterable {
     case map, replace, unmap, protect, discard
-    case mapAnywhere, populate, willNeed, largePages, smallPages, reclaim
+    case mapAnywhere, mapFile, mapDevice, populate, willNeed, largePages, smallPages, reclaim
     case read, write, execute
     case query, list
     case activate, deactivate
@@ -42,7 +43,8 @@ struct Operation {
 
   /// How often each kind comes, in 128.
   private static let weights: [(Kind, Int)] = [
-    (.map, 18), (.replace, 6), (.unmap, 14), (.protect, 12), (.discard, 8), (.mapAnywhere, 8),
+    (.map, 14), (.replace, 6), (.unmap, 14), (.protect, 12), (.discard, 8), (.mapAnywhere, 6),
+    (.mapFile, 5), (.mapDevice, 1),
     (.populate, 4), (.willNeed, 1), (.largePages, 3), (.smallPages, 1), (.reclaim, 1),
     (.read, 12), (.write, 24), (.execute, 3), (.query, 3), (.list, 1), (.activate, 3),
     (.deactivate, 1), (.limitMemory, 3), (.freeMemory, 2),
@@ -51,6 +53,34 @@ struct Operation {
   private static let kindOfNumber: [Kind] = weights.flatMap { kind, count in
     [Kind](repeating: kind, count: count)
   }
+
+  /// Files: at a page's border and not, smaller and larger than a page.
+  private static let files: [PhysicalRange] = {
+    let start = LockstepMachine.contents.start.rawValue
+    return [
+      PhysicalRange(start: start, byteCount: 3 * 4096 + 100),
+      PhysicalRange(start: start + 4 * 4096 + 104, byteCount: 2 * 4096),
+      PhysicalRange(start: start + 8 * 4096, byteCount: 10),
+      PhysicalRange(start: start + 9 * 4096, byteCount: 7 * 4096),
+      PhysicalRange(start: start + 20 * 4096, byteCount: 100 * 4096 - 3),
+      PhysicalRange(start: start + 200 * 4096, byteCount: 0),
+    ]
+  }()
+
+  /// Devices: a few pages, a large one and more, and what is none.
+  private static let devices: [PhysicalRange] = {
+    let start = LockstepMachine.contents.start.rawValue + 2 << 20
+    return [
+      PhysicalRange(start: start, byteCount: 2 * 4096),
+      PhysicalRange(start: start, byteCount: 2 << 20),
+      PhysicalRange(start: start - 4096, byteCount: 4096 + 1 << 20),
+      PhysicalRange(start: LockstepMachine.contents.start.rawValue - 4096, byteCount: 8192),
+      PhysicalRange(start: start + 100, byteCount: 4096),
+    ]
+  }()
+
+  var file: PhysicalRange { Self.files[Int(value) % Self.files.count] }
+  var device: PhysicalRange { Self.devices[Int(value) % Self.devices.count] }
 
   init(_ bytes: some RandomAccessCollection<UInt8>) {
     func byte(_ index: Int) -> UInt8 { bytes[bytes.index(bytes.startIndex, offsetBy: index)] }
@@ -120,6 +150,9 @@ extension Operation: CustomStringConvertible {
     case .mapAnywhere:
       "CPU \(cpu): map \(range) or elsewhere, to \(alignment), permissions "
         + "\(permissions.rawValue) \(areaKind) \(options.rawValue)"
+    case .mapFile:
+      "CPU \(cpu): map file \(file) permissions \(permissions.rawValue) \(options.rawValue)"
+    case .mapDevice: "CPU \(cpu): map device \(device)"
     case .protect: "CPU \(cpu): protect \(range) permissions \(permissions.rawValue)"
     case .unmap, .discard, .populate, .willNeed, .largePages, .smallPages:
       "CPU \(cpu): \(kind) \(range)"

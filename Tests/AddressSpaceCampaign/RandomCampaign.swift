@@ -52,7 +52,9 @@ public enum RandomCampaign {
     let step = Campaign.currentStep.load(ordering: .relaxed)
     let bytes = bytes(of: seed).prefix((step + 1) * Operation.byteCount)
     let reason = number == SIGALRM ? "does not end" : "is ended by signal \(number)"
-    report("FAILS  seed \(seed)\noperation \(step) \(reason): \(Operation(bytes.suffix(8)))\n\(Array(bytes.suffix(64)))")
+    report(
+      "FAILS  seed \(seed)\noperation \(step) \(reason): \(Operation(bytes.suffix(8)))\n\(Array(bytes.suffix(64)))"
+    )
     _exit(0)
   }
 }

@@ -16,6 +16,8 @@ struct ReferenceSpace {
   private let limit: UInt64
   /// The words that were written.
   private(set) var words: [UInt64: UInt64] = [:]
+  /// What was written to physical addresses.
+  private var devices: [UInt64: UInt64] = [:]
   /// Pages that were accessed.
   private(set) var touched: Set<UInt64> = []
 
@@ -140,11 +142,29 @@ struct ReferenceSpace {
   mutating func touch(_ address: UInt64) { touched.insert(address & ~4095) }
 
   mutating func write(_ value: UInt64, to address: UInt64) {
-    words[address] = value
+    if case .device(let contents) = self[address]?.kind.backing {
+      devices[contents.start + (address - contents.address)] = value
+    } else {
+      words[address] = value
+    }
     touch(address)
   }
 
-  func read(_ address: UInt64) -> UInt64 { words[address] ?? 0 }
+  func read(_ address: UInt64) -> UInt64 {
+    switch self[address]?.kind.backing {
+    case .device(let contents):
+      let physical = contents.start + (address - contents.address)
+      return devices[physical] ?? LockstepMachine.word(at: physical)
+    case .file(let contents):
+      if let word = words[address] { return word }
+      let offset = address - contents.address
+      guard offset < contents.byteCount else { return 0 }
+      let word = LockstepMachine.word(at: contents.start + offset)
+      let count = min(contents.byteCount - offset, 8)
+      return count == 8 ? word : word & (1 << (count * 8) - 1)
+    default: return words[address] ?? 0
+    }
+  }
 
   /// All areas, as the address space should list them; of the resident bytes only that there are no less.
   var areas: [(start: UInt64, end: UInt64, pages: Pages)] {

@@ -95,7 +95,8 @@ final class AddressSpaceFixture: @unchecked Sendable {
     for index in 0..<PageTableFormat.entryCount {
       let entry = table[index].load()
       if entry.isTable(level: level) {
-        result += (level < PageTableFormat.rootLevel ? 1 : 0) + count(table.child(entry), level: level - 1)
+        result +=
+          (level < PageTableFormat.rootLevel ? 1 : 0) + count(table.child(entry), level: level - 1)
       }
     }
     return result

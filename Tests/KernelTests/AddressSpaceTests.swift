@@ -104,8 +104,9 @@ extension SimulatedMachine {
             guard let bad else { throw error }
             let address = start + UInt64(bad) * page
             #expect(
-              error == (expected[bad] == nil
-                ? .notMapped(address: address) : .inaccessible(address: address)))
+              error
+                == (expected[bad] == nil
+                  ? .notMapped(address: address) : .inaccessible(address: address)))
           }
         default:
           for index in range.prefix(6) {
@@ -284,7 +285,8 @@ extension SimulatedMachine {
           #expect(error as? AddressSpaceError == .outOfMemory, "\(name)")
           failures += 1
           space.reclaim()
-          #expect((fixture.freeCount, fixture.tableCount) == before, "\(name), allocation \(number)")
+          #expect(
+            (fixture.freeCount, fixture.tableCount) == before, "\(name), allocation \(number)")
           #expect((0..<4).map { fixture.meaning(of: start + $0 * 300 * page) } == meanings)
         }
         #expect(failures > 0, "\(name)")
