@@ -53,8 +53,8 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "Kernel", "Interrupts", "Heap", "PhysicalMemory", "Console", "FileSystem", "PerCPU",
-        "Machine",
+        "Kernel", "Scheduler", "Interrupts", "Heap", "PhysicalMemory", "Console", "FileSystem",
+        "PerCPU", "Machine",
       ],
       swiftSettings: kernel),
     .target(name: "GuestTesting", dependencies: ["Apus"], swiftSettings: kernel),
@@ -63,8 +63,8 @@ let package = Package(
     .target(
       name: "Kernel",
       dependencies: [
-        "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory", "Console", "Locking", "PerCPU",
-        "Machine", "CMachine", "Boot", "ACPI", "FileSystem",
+        "Scheduler", "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory", "Console", "Locking",
+        "PerCPU", "Machine", "CMachine", "Boot", "ACPI", "FileSystem",
       ],
       swiftSettings: kernel),
     .target(
@@ -85,7 +85,7 @@ let package = Package(
       name: "PhysicalMemory",
       dependencies: ["Locking", "PerCPU", "Machine", "CMachine", "Boot"], swiftSettings: kernel),
     .target(
-      name: "Console", dependencies: ["Locking", "PerCPU", "Machine"], swiftSettings: kernel),
+      name: "Console", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"], swiftSettings: kernel),
     .target(
       name: "Locking", dependencies: ["PerCPU", "Machine", "CMachine"], swiftSettings: kernel),
     .target(name: "PerCPU", dependencies: ["Machine"], swiftSettings: kernel),

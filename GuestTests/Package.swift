@@ -10,6 +10,7 @@ let package = Package(
       dependencies: [
         "CProbe", .product(name: "Apus", package: "apus"),
         .product(name: "GuestTesting", package: "apus"),
+        .product(name: "KernelModules", package: "apus"),
       ]),
     .target(name: "CProbe"),
   ]

@@ -2,6 +2,7 @@
 import Heap
 import PerCPU
 import PhysicalMemory
+import Scheduler
 
 /// The machine's memory.
 public enum Memory {
@@ -19,8 +20,12 @@ public enum Memory {
   /// Gives back to the whole machine what the CPUs keep at hand: afterwards free memory is all that
   /// nobody uses. Runs on every CPU and waits for all: with interrupts on, not with a lock held.
   public static func reclaim() {
-    CPUSet.online.run { _ in Heap.shared.reclaim() }
+    CPUSet.online.run { _ in
+      Scheduler.reclaim()
+      Heap.shared.reclaim()
+    }
     // Again: to run on other CPUs took memory.
+    Scheduler.reclaim()
     Heap.shared.reclaim()
     FrameAllocator.shared.reclaim()
   }

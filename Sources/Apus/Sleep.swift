@@ -1,11 +1,8 @@
 #if hasFeature(Embedded)
-import Kernel
-import Machine
+import Scheduler
 
-/// Halts this CPU for a time of at least `nanoseconds`. It still does the work that
-/// `CPUSet.run` asks of it, which may make it later.
+/// Lets the running thread wait for a time of at least `nanoseconds`.
 public func sleep(nanoseconds: UInt64) {
-  let (deadline, overflow) = MonotonicClock.nanoseconds.addingReportingOverflow(nanoseconds)
-  Sleep.until(overflow ? .max : deadline)
+  Thread.sleep(nanoseconds: nanoseconds)
 }
 #endif

@@ -24,6 +24,7 @@ struct BenchCommand: ParsableCommand {
         apus bench --only conflicts-heap --verbose
         apus bench --only frame-pair --profile
         apus bench --set-thresholds
+        apus bench --linux
 
       Exit status:
         0        all is measured, and nothing is above its threshold
@@ -70,6 +71,13 @@ struct BenchCommand: ParsableCommand {
 
   @Flag(help: "Show how many instructions of an operation belong to which line of the source.")
   var profile = false
+
+  @Flag(
+    help: """
+      Measure Linux too: Debian's kernel with a program that does the same, in the same QEMU. The \
+      kernel's package is fetched once (27 MB).
+      """)
+  var linux = false
 
   @Flag(help: "Name each line that CPUs share, and the functions that touch it.")
   var verbose = false
@@ -139,6 +147,10 @@ struct BenchCommand: ParsableCommand {
     let directory = try TemporaryDirectory()
     defer { directory.remove() }
 
+    let twin: LinuxTwin?
+    do throws(LinuxTwin.Failure) { twin = linux ? try LinuxTwin(root: kernel.root) : nil } catch {
+      throw CommandFailure(error)
+    }
     let runner = BenchmarkRunner(
       benchmarks: try image("Benchmarks", benchmarks.contains(where: \.isInImage), kernel),
       helloWorld: try image(
@@ -146,6 +158,7 @@ struct BenchCommand: ParsableCommand {
       counter: counter, recorder: recorder, directory: directory)
     var report = BenchmarkReport(facts: .init(root: kernel.root))
     try measure(benchmarks, by: runner, into: &report)
+    if let twin { try measure(benchmarks, on: twin, counter, directory, into: &report) }
     let profiles =
       try profiler.map { try profile(benchmarks, by: runner, plugin: $0, kernel) } ?? ""
     try write(report, comparedTo: former, followedBy: profiles)
@@ -190,6 +203,24 @@ struct BenchCommand: ParsableCommand {
         throw CommandFailure(error)
       }
     }
+  }
+
+  private func measure(
+    _ benchmarks: [Benchmark], on twin: LinuxTwin, _ counter: String,
+    _ directory: TemporaryDirectory, into report: inout BenchmarkReport
+  ) throws {
+    let line = StatusLine(isShown: true)
+    defer { line.clear() }
+    let common = benchmarks.filter { $0.linux != nil }
+    line.show("measuring Linux: \(common.count) benchmarks in one boot")
+    let figures: [Double]
+    do throws(LinuxTwin.Failure) {
+      figures = try twin.measure(common, counter: counter, directory: directory)
+    } catch {
+      line.clear()
+      throw CommandFailure(error)
+    }
+    report.adopt(figures, of: common, onLinux: twin.package)
   }
 
   /// The profiles of all benchmarks that have one, each after an empty line.
@@ -291,6 +322,13 @@ extension CommandFailure {
     case .virtualMachine(let error): self.init(error)
     case .interrupted(let signal): self.init("", status: 128 + signal)
     case .notRepeatable, .failed: self.init(failure.description, status: 1)
+    }
+  }
+
+  init(_ failure: LinuxTwin.Failure) {
+    switch failure {
+    case .interrupted(let signal): self.init("", status: 128 + signal)
+    case .notMade, .failed: self.init(failure.description, status: 1)
     }
   }
 }

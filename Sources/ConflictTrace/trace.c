@@ -20,13 +20,13 @@
 //   end COUNT                                    of the records `access`; without this line QEMU
 //                                                was killed
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define PLUGIN_NAME "ConflictTrace"
 #include "plugin_options.h"
 #include "qemu_plugin.h"
 
@@ -61,8 +61,6 @@ static size_t used;
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static uint64_t marks_address;
-static FILE *output;
-static char *output_path;
 
 static bool is_free(const struct access *access) {
   return access->reads == 0 && access->writes == 0;
@@ -239,48 +237,22 @@ static void write_trace(qemu_plugin_id_t id, void *data) {
   fprintf(output, "end %zu\n", written);
   pthread_mutex_unlock(&table_lock);
 
-  bool failed = ferror(output) != 0;
-  failed = fclose(output) != 0 || failed;
-  if (failed) {
-    fprintf(stderr, "ConflictTrace: cannot write %s: %s\n", output_path, strerror(errno));
-  }
+  close_output();
 }
 
-static int refuse(const char *what, const char *which) {
-  fprintf(stderr,
-          "ConflictTrace: %s%s; usage: -plugin libConflictTrace.so,marks=0xADDRESS,out=FILE\n",
-          what, which);
-  return -1;
-}
-
-static int parse_options(int argc, char **argv) {
-  bool have_marks = false;
-  for (int index = 0; index < argc; index++) {
-    char *option = argv[index];
-    if (strncmp(option, "marks=", 6) == 0) {
-      have_marks = parse_address(option + 6, &marks_address);
-      if (!have_marks) {
-        return refuse("not a hexadecimal address: ", option);
-      }
-    } else if (strncmp(option, "out=", 4) == 0 && option[4] != '\0') {
-      free(output_path);
-      output_path = strdup(option + 4);
-    } else {
-      return refuse("unknown option: ", option);
-    }
-  }
-  if (!have_marks || output_path == NULL) {
-    return refuse("missing option: ", !have_marks ? "marks" : "out");
-  }
-  return 0;
-}
+static const struct plugin_options options = {
+  1,
+  (const struct plugin_option[]){
+    {"marks", "ADDRESS", &marks_address, 0, UINT64_MAX},
+  },
+};
 
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv) {
   if (!info->system_emulation) {
     fprintf(stderr, "ConflictTrace: only whole virtual machines can be traced\n");
     return -1;
   }
-  if (parse_options(argc, argv) != 0) {
+  if (!open_output(&options, argc, argv)) {
     return -1;
   }
   vcpu_count = (unsigned int)info->system.max_vcpus;
@@ -295,11 +267,6 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
     windows[vcpu] = NO_WINDOW;
   }
 
-  output = fopen(output_path, "w");
-  if (output == NULL) {
-    fprintf(stderr, "ConflictTrace: cannot write %s: %s\n", output_path, strerror(errno));
-    return -1;
-  }
   qemu_plugin_register_vcpu_tb_trans_cb(id, instrument);
   qemu_plugin_register_atexit_cb(id, write_trace, NULL);
   return 0;

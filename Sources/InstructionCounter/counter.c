@@ -24,13 +24,13 @@
 //   dropped D                              marks that are not in the file, if there are any
 //   total COUNT0 … COUNT(N-1)              the last line: without it QEMU was killed
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define PLUGIN_NAME "InstructionCounter"
 #include "plugin_options.h"
 #include "qemu_plugin.h"
 
@@ -64,8 +64,6 @@ static _Atomic uint64_t event_count;
 
 static uint64_t entry_address;
 static uint64_t marks_address;
-static FILE *output;
-static char *output_path;
 
 static struct event *event_at(uint64_t index) {
   return (struct event *)(events + index * event_size);
@@ -147,55 +145,23 @@ static void write_counts(qemu_plugin_id_t id, void *data) {
   }
   fputc('\n', output);
 
-  bool failed = ferror(output) != 0;
-  failed = fclose(output) != 0 || failed;
-  if (failed) {
-    fprintf(stderr, "InstructionCounter: cannot write %s: %s\n", output_path, strerror(errno));
-  }
+  close_output();
 }
 
-static int refuse(const char *what, const char *which) {
-  fprintf(stderr,
-          "InstructionCounter: %s%s; usage: -plugin libInstructionCounter.so,"
-          "entry=0xADDRESS,marks=0xADDRESS,out=FILE\n",
-          what, which);
-  return -1;
-}
-
-static int parse_options(int argc, char **argv) {
-  bool have_entry = false;
-  bool have_marks = false;
-  for (int index = 0; index < argc; index++) {
-    char *option = argv[index];
-    if (strncmp(option, "entry=", 6) == 0) {
-      have_entry = parse_address(option + 6, &entry_address);
-      if (!have_entry) {
-        return refuse("not a hexadecimal address: ", option);
-      }
-    } else if (strncmp(option, "marks=", 6) == 0) {
-      have_marks = parse_address(option + 6, &marks_address);
-      if (!have_marks) {
-        return refuse("not a hexadecimal address: ", option);
-      }
-    } else if (strncmp(option, "out=", 4) == 0 && option[4] != '\0') {
-      free(output_path);
-      output_path = strdup(option + 4);
-    } else {
-      return refuse("unknown option: ", option);
-    }
-  }
-  if (!have_entry || !have_marks || output_path == NULL) {
-    return refuse("missing option: ", !have_entry ? "entry" : !have_marks ? "marks" : "out");
-  }
-  return 0;
-}
+static const struct plugin_options options = {
+  2,
+  (const struct plugin_option[]){
+    {"entry", "ADDRESS", &entry_address, 0, UINT64_MAX},
+    {"marks", "ADDRESS", &marks_address, 0, UINT64_MAX},
+  },
+};
 
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv) {
   if (!info->system_emulation) {
     fprintf(stderr, "InstructionCounter: only whole virtual machines can be counted\n");
     return -1;
   }
-  if (parse_options(argc, argv) != 0) {
+  if (!open_output(&options, argc, argv)) {
     return -1;
   }
 
@@ -212,11 +178,6 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
     atomic_init(&counters[vcpu].instructions, 0);
   }
 
-  output = fopen(output_path, "w");
-  if (output == NULL) {
-    fprintf(stderr, "InstructionCounter: cannot write %s: %s\n", output_path, strerror(errno));
-    return -1;
-  }
   qemu_plugin_register_vcpu_tb_trans_cb(id, instrument);
   qemu_plugin_register_atexit_cb(id, write_counts, NULL);
   return 0;

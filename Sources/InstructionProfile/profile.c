@@ -11,7 +11,6 @@
 //   count ADDRESS N        hexadecimal, in ascending order, and how often
 //   end E                  the number of such lines; without this line QEMU was killed
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PLUGIN_NAME "InstructionProfile"
 #include "plugin_options.h"
 #include "qemu_plugin.h"
 
@@ -49,8 +49,6 @@ static pthread_mutex_t pages_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static uint64_t marks_address;
 static uint64_t wanted_phase;
-static FILE *output;
-static char *output_path;
 
 static void on_mark(unsigned int vcpu, void *mark) {
   if ((uintptr_t)mark == PHASE) {
@@ -147,64 +145,28 @@ static void write_profile(qemu_plugin_id_t id, void *data) {
   free(pages);
   pthread_mutex_unlock(&pages_lock);
 
-  bool failed = ferror(output) != 0;
-  failed = fclose(output) != 0 || failed;
-  if (failed) {
-    fprintf(stderr, "InstructionProfile: cannot write %s: %s\n", output_path, strerror(errno));
-  }
+  close_output();
 }
 
-static int refuse(const char *what, const char *which) {
-  fprintf(stderr,
-          "InstructionProfile: %s%s; usage: -plugin libInstructionProfile.so,"
-          "marks=0xADDRESS,phase=0xNUMBER,out=FILE\n",
-          what, which);
-  return -1;
-}
-
-static int parse_options(int argc, char **argv) {
-  bool have_marks = false;
-  for (int index = 0; index < argc; index++) {
-    char *option = argv[index];
-    if (strncmp(option, "marks=", 6) == 0) {
-      have_marks = parse_address(option + 6, &marks_address);
-      if (!have_marks) {
-        return refuse("not a hexadecimal address: ", option);
-      }
-    } else if (strncmp(option, "phase=", 6) == 0) {
-      if (!parse_address(option + 6, &wanted_phase) || wanted_phase == 0) {
-        return refuse("not a hexadecimal number from 1 on: ", option);
-      }
-    } else if (strncmp(option, "out=", 4) == 0 && option[4] != '\0') {
-      free(output_path);
-      output_path = strdup(option + 4);
-    } else {
-      return refuse("unknown option: ", option);
-    }
-  }
-  if (!have_marks || wanted_phase == 0 || output_path == NULL) {
-    return refuse("missing option: ",
-                  !have_marks ? "marks" : wanted_phase == 0 ? "phase" : "out");
-  }
-  return 0;
-}
+static const struct plugin_options options = {
+  2,
+  (const struct plugin_option[]){
+    {"marks", "ADDRESS", &marks_address, 0, UINT64_MAX},
+    {"phase", "NUMBER", &wanted_phase, 1, UINT64_MAX},
+  },
+};
 
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv) {
   if (!info->system_emulation) {
     fprintf(stderr, "InstructionProfile: only whole virtual machines can be counted\n");
     return -1;
   }
-  if (parse_options(argc, argv) != 0) {
+  if (!open_output(&options, argc, argv)) {
     return -1;
   }
   is_started = calloc((size_t)info->system.max_vcpus, sizeof *is_started);
   if (is_started == NULL) {
     fprintf(stderr, "InstructionProfile: not enough memory for the counts\n");
-    return -1;
-  }
-  output = fopen(output_path, "w");
-  if (output == NULL) {
-    fprintf(stderr, "InstructionProfile: cannot write %s: %s\n", output_path, strerror(errno));
     return -1;
   }
   qemu_plugin_register_vcpu_tb_trans_cb(id, instrument);

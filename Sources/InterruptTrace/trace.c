@@ -20,7 +20,6 @@
 //   1001a0                  an address, hexadecimal and in ascending order, one per line
 //   # end 1                 the number of addresses; without this line QEMU was killed
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -28,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PLUGIN_NAME "InterruptTrace"
 #include "plugin_options.h"
 #include "qemu_plugin.h"
 
@@ -67,8 +67,6 @@ static pthread_mutex_t pages_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t stubs_address;
 static uint64_t stubs_size;
 static uint64_t stub_distance;
-static FILE *output;
-static char *output_path;
 
 static void enter(unsigned int vcpu, void *vector) {
   struct level *level = &levels[vcpu];
@@ -206,57 +204,26 @@ static void write_trace(qemu_plugin_id_t id, void *data) {
   free(pages);
   pthread_mutex_unlock(&pages_lock);
 
-  bool failed = ferror(output) != 0;
-  failed = fclose(output) != 0 || failed;
-  if (failed) {
-    fprintf(stderr, "InterruptTrace: cannot write %s: %s\n", output_path, strerror(errno));
-  }
+  close_output();
 }
 
-static int refuse(const char *what, const char *which) {
-  fprintf(stderr,
-          "InterruptTrace: %s%s; usage: -plugin libInterruptTrace.so,"
-          "stubs=0xADDRESS,size=0xBYTES,out=FILE\n",
-          what, which);
-  return -1;
-}
-
-static int parse_options(int argc, char **argv) {
-  bool have_stubs = false;
-  for (int index = 0; index < argc; index++) {
-    char *option = argv[index];
-    if (strncmp(option, "stubs=", 6) == 0) {
-      have_stubs = parse_address(option + 6, &stubs_address);
-      if (!have_stubs) {
-        return refuse("not a hexadecimal address: ", option);
-      }
-    } else if (strncmp(option, "size=", 5) == 0) {
-      if (!parse_address(option + 5, &stubs_size) || stubs_size < VECTOR_COUNT ||
-          stubs_size > VECTOR_COUNT * PAGE_SIZE) {
-        return refuse("not a hexadecimal size of 256 stubs: ", option);
-      }
-    } else if (strncmp(option, "out=", 4) == 0 && option[4] != '\0') {
-      free(output_path);
-      output_path = strdup(option + 4);
-    } else {
-      return refuse("unknown option: ", option);
-    }
-  }
-  if (!have_stubs || stubs_size == 0 || output_path == NULL) {
-    return refuse("missing option: ", !have_stubs ? "stubs" : stubs_size == 0 ? "size" : "out");
-  }
-  stub_distance = (stubs_size + VECTOR_COUNT - 1) / VECTOR_COUNT;
-  return 0;
-}
+static const struct plugin_options options = {
+  2,
+  (const struct plugin_option[]){
+    {"stubs", "ADDRESS", &stubs_address, 0, UINT64_MAX},
+    {"size", "BYTES", &stubs_size, VECTOR_COUNT, VECTOR_COUNT * PAGE_SIZE},
+  },
+};
 
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv) {
   if (!info->system_emulation) {
     fprintf(stderr, "InterruptTrace: only whole virtual machines have interrupts\n");
     return -1;
   }
-  if (parse_options(argc, argv) != 0) {
+  if (!open_output(&options, argc, argv)) {
     return -1;
   }
+  stub_distance = (stubs_size + VECTOR_COUNT - 1) / VECTOR_COUNT;
   size_t bytes = (size_t)info->system.max_vcpus * sizeof *levels;
   levels = aligned_alloc(CACHE_LINE, bytes);
   if (levels == NULL) {
@@ -265,11 +232,6 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
   }
   memset(levels, 0, bytes);
 
-  output = fopen(output_path, "w");
-  if (output == NULL) {
-    fprintf(stderr, "InterruptTrace: cannot write %s: %s\n", output_path, strerror(errno));
-    return -1;
-  }
   qemu_plugin_register_vcpu_tb_trans_cb(id, instrument);
   qemu_plugin_register_atexit_cb(id, write_trace, NULL);
   return 0;

@@ -8,8 +8,9 @@ public func handleInterrupt(_ vector: UInt64) {
   switch InterruptVector(rawValue: UInt8(truncatingIfNeeded: vector)) {
   case .urgent: apus_answer_urgent_calls()
   case .crossCall: Processor.preservingVectorState { CrossCall.handleAll() }
+  case .timer: apus_handle_timer()
   // The end of a halt is all that these are for: whoever halted looks again at what it waits for.
-  case .wake, .timer, .spurious: break
+  case .wake, .spurious: break
   case nil: Log.warning("interrupt \(vector) came, which nobody asked for")
   }
 }

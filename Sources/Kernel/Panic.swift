@@ -3,6 +3,7 @@ import CMachine
 import Console
 import Machine
 import PerCPU
+import PhysicalMemory
 import VirtualMemory
 
 /// What each CPU keeps for the moment when the machine is brought to a halt.
@@ -53,6 +54,34 @@ enum Panic {
       write(
         "  a check of Swift's run-time failed: a precondition, an overflow, an index, a nil or a cast"
       )
+    }
+    writeRegisters(frame)
+    Backtrace.write(from: frame)
+    end()
+  }
+
+  /// Reports a page fault that could not be resolved, and what to do about it.
+  static func report(
+    _ trapped: UnsafeMutablePointer<apus_trap_frame>, _ failure: PageFaults.Result
+  ) -> Never {
+    begin { stop(trapped) }
+    let frame = TrapFrame(trapped)
+    var line = summary(of: frame, failure)
+    write(line)
+    switch failure {
+    case .outOfMemory, .noMemoryForStack:
+      line =
+        "  \(FrameAllocator.shared.freeFrameCount * 4) of \(FrameAllocator.shared.usableFrameCount * 4) KiB are free; give the machine more (apus run --memory)"
+      write(line)
+      Backtrace.write(from: frame)
+      writeOthers()
+      ConsoleDevice.recordUnlocked("out-of-memory")
+      PowerControl.powerOff(code: PowerOffCode.outOfMemory)
+    case .inInterrupt:
+      write("  memory that an interrupt handler uses must be there before: populate it")
+    case .withLockHeld:
+      write("  memory that is used with a spin lock held must be there before: touch it first")
+    default: break
     }
     writeRegisters(frame)
     Backtrace.write(from: frame)
@@ -112,10 +141,12 @@ enum Panic {
     Processor.halt()
   }
 
-  private static func summary(of frame: TrapFrame) -> LogMessage {
+  private static func summary(
+    of frame: TrapFrame, _ failure: PageFaults.Result? = nil
+  ) -> LogMessage {
     var line: LogMessage = "panic on CPU \(CPU.current.index): \(frame.name)"
     guard let access = frame.memoryAccess else { return line }
-    let isOverflow = KernelAddressSpace.isStackRegion(access.address)
+    let isOverflow = failure == .stackOverflow || KernelAddressSpace.isStackRegion(access.address)
     // A double fault leaves no word of what was accessed, unless a page fault was on the way.
     if frame.isDoubleFault && !isOverflow { return line }
     let verb: StaticString =
@@ -124,17 +155,30 @@ enum Panic {
       case .write: "write to"
       case .execute: "execution at"
       }
-    line.append(line: ", \(verb) \(hex: access.address)" as LogMessage)
-    if isOverflow {
-      line.append(": stack overflow")
-    } else if access.address < 4096 {
-      line.append(": null pointer")
-    } else if access.isProtectionViolation {
-      line.append(": not allowed there")
-    } else {
-      line.append(": nothing is mapped there")
-    }
+    line.append(line: ", \(verb) \(hex: access.address): " as LogMessage)
+    line.append(cause(of: access, failure, isOverflow: isOverflow))
     return line
+  }
+
+  private static func cause(
+    of access: TrapFrame.MemoryAccess, _ failure: PageFaults.Result?, isOverflow: Bool
+  ) -> StaticString {
+    switch failure {
+    case .outOfMemory: "out of memory"
+    case .noMemoryForStack: "out of memory for the stack"
+    case .inInterrupt: "in an interrupt handler, where no page may be missing"
+    case .withLockHeld: "with a spin lock held, where no page may be missing"
+    default:
+      if isOverflow {
+        "stack overflow"
+      } else if access.address < 4096 {
+        "null pointer"
+      } else if access.isProtectionViolation || failure == .forbidden {
+        "not allowed there"
+      } else {
+        "nothing is mapped there"
+      }
+    }
   }
 
   private static func writeRegisters(_ frame: TrapFrame) {

@@ -9,6 +9,7 @@ import Locking
 import Machine
 import PerCPU
 import PhysicalMemory
+import Scheduler
 import VirtualMemory
 
 /// The CPUs of the machine, from the firmware's list to all of them running.
@@ -26,6 +27,9 @@ struct Processors {
   /// them: only code of the kernel runs there, whose frames are small.
   private static let trapStackSize = UInt64(APUS_TRAP_STACK_SIZE)
   private static let trapStackGap: UInt64 = 4096
+
+  /// Bytes of the stack on which a CPU does what it does without a thread.
+  private static let idleStackSize: UInt64 = 16384
 
   private let options: BootOptions
   /// The CPUs' `ProcessorBlock`s, one after the other.
@@ -80,33 +84,42 @@ struct Processors {
     var storage = Self.zeroedPages(
       byteCount: CrossCall.byteCount(for: count) + UrgentCall.byteCount(for: count)
         + Epoch.byteCount(for: count)
-        + CPUWork.byteCount(for: count) + StopState.byteCount(for: count)
-        + FrameAllocator.cacheByteCount(for: count) + Heap.byteCount(for: count)
-        + ConsoleDevice.bufferByteCount(for: count))
+        + Scheduler.byteCount(for: count) + StopState.byteCount(for: count)
+        + FrameAllocator.cacheByteCount(for: count) + Heap.byteCount(for: count))
     CrossCall.initialize(in: storage, count: count)
     storage += CrossCall.byteCount(for: count)
     UrgentCall.initialize(in: storage, count: count)
     storage += UrgentCall.byteCount(for: count)
     Epoch.shared.initialize(in: storage, count: count)
     storage += Epoch.byteCount(for: count)
-    CPUWork.initialize(in: storage, count: count)
-    storage += CPUWork.byteCount(for: count)
+    Scheduler.initialize(in: storage, count: count)
+    storage += Scheduler.byteCount(for: count)
     StopState.initialize(in: storage, count: count)
     storage += StopState.byteCount(for: count)
     FrameAllocator.shared.enableCaches(in: storage, count: count)
+    FrameAllocator.shared.enableReserves()
     storage += FrameAllocator.cacheByteCount(for: count)
     // A global that cannot be moved has one address.
     withUnsafePointer(to: FrameAllocator.shared) {
       Heap.shared.initialize(on: $0, in: storage, count: count)
     }
-    storage += Heap.byteCount(for: count)
-    ConsoleDevice.enableBuffers(in: storage, count: count)
 
     guard let block = Self.makeBlock(at: blocks, index: 0) else {
       StartUpFailure.stop("too little memory for the boot CPU's stacks: give the machine more")
     }
     ProcessorBlocks.store(block, for: CPU(index: 0))
     Processor.configure(block)
+    do throws(FrameAllocatorError) {
+      try withUnsafePointer(to: FrameAllocator.shared) { frames throws(FrameAllocatorError) in
+        try AddressSpace.shared.initialize(
+          root: AddressTranslation.root, from: AddressSpace.lowestAddress,
+          to: AddressSpace.addressLimit, on: frames, cpuCount: count)
+      }
+    } catch {
+      StartUpFailure.stop("too little memory for an address space: give the machine more")
+    }
+    FrameAllocator.shared.fillReserve()
+    AddressSpace.shared.activate()
     Processor.enableInterrupts()
   }
 
@@ -122,7 +135,7 @@ struct Processors {
       guard
         let block = Self.makeBlock(
           at: blocks + index * Int(ProcessorBlock.size), index: index),
-        let stack = try? KernelAddressSpace.shared.makeStack(byteCount: layout.workStackSize)
+        let stack = try? KernelAddressSpace.shared.makeStack(byteCount: Self.idleStackSize)
       else {
         Log.warning("CPU \(index) and those after it are left off: too little memory for stacks")
         break
@@ -177,15 +190,19 @@ struct Processors {
 
   /// The descriptor tables of a CPU, in zeroed memory, with the stacks that they name.
   private static func makeBlock(at memory: UnsafeMutableRawPointer, index: Int) -> ProcessorBlock? {
-    guard
-      let doubleFault = try? KernelAddressSpace.shared.makeStack(
-        byteCount: trapStackSize, gap: trapStackGap),
-      let nmi = try? KernelAddressSpace.shared.makeStack(
-        byteCount: trapStackSize, gap: trapStackGap)
-    else { return nil }
-    return ProcessorBlock(
-      at: UInt(bitPattern: memory), index: index, doubleFaultStackTop: doubleFault.top,
-      nmiStackTop: nmi.top)
+    do throws(FrameAllocatorError) {
+      let stacks = ProcessorBlock.TrapStacks(
+        report: try makeTrapStack(trapStackSize), nonMaskable: try makeTrapStack(trapStackSize),
+        pageFault: try makeTrapStack(UInt64(APUS_PAGE_FAULT_STACK_SIZE)),
+        interrupt: try makeTrapStack(UInt64(APUS_INTERRUPT_STACK_SIZE)))
+      return ProcessorBlock(at: UInt(bitPattern: memory), index: index, stacks)
+    } catch {
+      return nil
+    }
+  }
+
+  private static func makeTrapStack(_ byteCount: UInt64) throws(FrameAllocatorError) -> UInt {
+    try KernelAddressSpace.shared.makeStack(byteCount: byteCount, gap: trapStackGap).top
   }
 
   /// Zeroed memory that is never freed.

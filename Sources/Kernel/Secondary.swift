@@ -2,6 +2,8 @@
 import CMachine
 import Machine
 import PerCPU
+import PhysicalMemory
+import VirtualMemory
 
 /// Where each secondary CPU finds its block: a word per CPU next to what else is its own.
 enum ProcessorBlocks {
@@ -23,8 +25,10 @@ public func secondaryBoot(_ index: UInt64) {
   Processor.configure(ProcessorBlocks.block(of: cpu))
   guard Admission.admit(cpu) else { Processor.halt() }
   // The boot CPU waits for this.
+  FrameAllocator.shared.fillReserve()
+  AddressSpace.shared.activate()
   Processor.send(.wake, to: 0)
   Processor.enableInterrupts()
-  CPUWork.serve()
+  Idle.run()
 }
 #endif

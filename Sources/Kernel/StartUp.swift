@@ -8,6 +8,7 @@ import Interrupts
 import Machine
 import PerCPU
 import PhysicalMemory
+import Scheduler
 import VirtualMemory
 
 /// The start-up sequence, on the boot CPU, on the image's own small stack.
@@ -58,8 +59,13 @@ public func boot(_ startInfoAddress: UInt64) {
 
   guard let stack = try? KernelAddressSpace.shared.makeStack(byteCount: layout.mainStackSize)
   else { StartUpFailure.stop("too little memory for the application's stack: give it more") }
-  Processor.enterStack(
-    top: stack.top, { Program.run(found: $0) }, argument: UInt64(processors.foundCount))
+  CPUWork.setStackSize(Int(layout.workStackSize))
+  let found = UInt64(processors.foundCount)
+  Thread.start(
+    on: UnsafeMutableRawBufferPointer(
+      start: UnsafeMutableRawPointer(bitPattern: stack.bottom), count: Int(stack.top - stack.bottom))
+  ) { Program.run(found: found) }
+  Idle.run()
 }
 
 /// Finds out how ACPI switches the machine off. Only for a VMM that was not started by `apus`:

@@ -18,10 +18,18 @@ public protocol LockClass {
   static var name: StaticString { get }
 }
 
-/// Where locks may be taken. Only this module's two types conform.
+/// Where locks may be taken. Only this module's three types conform.
 public protocol LockContext {
   /// Whether interrupt handlers may take the lock, and interrupts are off wherever it is held.
   static var isInterruptSafe: Bool { get }
+  /// Whether the handling of page faults may take the lock.
+  static var isFaultSafe: Bool { get }
+}
+
+extension LockContext {
+  /// No, but for `FaultSafe`.
+  @inline(__always)
+  public static var isFaultSafe: Bool { false }
 }
 
 /// Never taken in an interrupt, so that interrupts may stay on while it is held.
@@ -36,4 +44,15 @@ public enum InterruptSafe: LockContext {
   /// Yes.
   @inline(__always)
   public static var isInterruptSafe: Bool { true }
+}
+
+/// Never taken in an interrupt, but in page faults: who takes it sees to it that a fault which interrupts
+/// the holder never waits for it. isrcheck permits the way of a fault no other lock (`interrupts.policy`).
+public enum FaultSafe: LockContext {
+  /// No.
+  @inline(__always)
+  public static var isInterruptSafe: Bool { false }
+  /// Yes.
+  @inline(__always)
+  public static var isFaultSafe: Bool { true }
 }

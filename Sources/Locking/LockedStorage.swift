@@ -6,15 +6,15 @@ import Builtin
 /// changes. The raw layout takes that assumption away, and is still filled in at compile time.
 @_rawLayout(like: Value, movesAsLike)
 @usableFromInline
-struct LockedStorage<Value: ~Copyable>: ~Copyable {
+package struct LockedStorage<Value: ~Copyable>: ~Copyable {
   /// Where the value is. Only the holder of the lock may follow this.
   @usableFromInline @_transparent
-  var address: UnsafeMutablePointer<Value> {
+  package var address: UnsafeMutablePointer<Value> {
     UnsafeMutablePointer(Builtin.addressOfRawLayout(self))
   }
 
   @usableFromInline @_transparent
-  init(_ value: consuming Value) {
+  package init(_ value: consuming Value) {
     address.initialize(to: value)
   }
 

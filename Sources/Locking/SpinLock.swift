@@ -80,6 +80,19 @@ extension SpinLock where Class.Context == ThreadOnly, State: ~Copyable {
   }
 }
 
+extension SpinLock where Class.Context == FaultSafe, State: ~Copyable {
+  /// Runs `body` while no other CPU is inside. Not in interrupts, and in a page fault only if it did not
+  /// interrupt the holder. At most 12 instructions.
+  @inline(__always)
+  public borrowing func withLock<Result: ~Copyable, Failure: Error>(
+    _ body: (inout State) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    Processor.disablePreemption()
+    defer { Processor.enablePreemption() }
+    return try run(body)
+  }
+}
+
 extension SpinLock where Class.Context == InterruptSafe, State: ~Copyable {
   /// Runs `body` while no other CPU is inside, with interrupts off on this CPU from before to after.
   /// Any context. At most 16 instructions.

@@ -24,10 +24,12 @@ struct SpinLockCore: ~Copyable, Sendable {
       #if CHECKED
       start = LockStatistics.now
       #endif
-      // Two functions, so that isrcheck can tell them apart: the first one is never to be reached
-      // from an interrupt (`interrupts.policy`).
+      // Three functions, so that isrcheck can tell them apart: the last two are never to be reached
+      // from an interrupt, and only the last but one from a page fault (`interrupts.policy`).
       if Class.Context.isInterruptSafe {
         Locking.waitWithInterruptsOff(self)
+      } else if Class.Context.isFaultSafe {
+        Locking.waitInFault(self)
       } else {
         Locking.waitInThread(self)
       }
@@ -59,6 +61,15 @@ struct SpinLockCore: ~Copyable, Sendable {
 @usableFromInline
 func waitInThread(_ core: borrowing SpinLockCore) {
   core.queue.wait(for: core.isLocked, interruptsAreOff: false)
+}
+
+/// Waits for a lock that page faults take, and takes it. Interrupts are looked at once, which also keeps
+/// this from being the same code as the wait above.
+@_silgen_name("apus_wait_in_fault")
+@inline(never)
+@usableFromInline
+func waitInFault(_ core: borrowing SpinLockCore) {
+  core.queue.wait(for: core.isLocked, interruptsAreOff: !Processor.interruptsAreEnabled)
 }
 
 /// Waits for an interrupt-safe lock and takes it.

@@ -7,6 +7,10 @@ extension FrameAllocator {
   /// Takes a block of 2^`order` frames when the CPU's cache has none.
   @inline(never)
   func refillAndTake(order: Int) -> Int? {
+    if isEntered || !Processor.interruptsAreEnabled && hasReserves.value != 0 {
+      if order == 0, let frame = takeFromReserve() { return frame }
+      if isEntered { return nil }
+    }
     let found = Processor.withPreemptionDisabled { () -> Int? in
       guard FrameCache.holds(order: order), let cache = caches.currentIfInitialized else {
         return withBuddies { $0.take(order: order) }
@@ -18,11 +22,33 @@ extension FrameAllocator {
       if frame == nil {
         withBuddies { cache.pointee.refill(order: order, from: &$0) }
         frame = cache.pointee.pop(order: order)
+        if hasReserves.value != 0 { cache.pointee.fillReserve(table) }
       }
       if let frame { table[frame] = .allocated(order: order) }
       return frame
     }
     return found ?? withEveryCacheEmpty { $0.take(order: order) }
+  }
+
+  /// Fills the reserve of the calling CPU, see `enableReserves`. When the CPU starts.
+  public func fillReserve() {
+    // It comes with others.
+    if let frame = try? allocate() { free(frame) }
+    Processor.withPreemptionDisabled {
+      guard let cache = caches.currentIfInitialized else { return }
+      cache.pointee.claim()
+      cache.pointee.fillReserve(table)
+      cache.pointee.release()
+    }
+  }
+
+  /// Whether the calling CPU is in here already, and this is a page fault that came meanwhile.
+  private var isEntered: Bool {
+    Processor.withPreemptionDisabled { caches.currentIfInitialized?.pointee.isEntered ?? false }
+  }
+
+  private func takeFromReserve() -> Int? {
+    Processor.withPreemptionDisabled { caches.currentIfInitialized?.pointee.reserve.take() }
   }
 
   /// Makes room in a full stack of the CPU's cache, which is claimed, for one more block; releases
@@ -46,17 +72,23 @@ extension FrameAllocator {
   @inline(never)
   func withEveryCacheEmpty<Result>(_ body: (inout BuddySystem) -> Result) -> Result {
     Processor.withPreemptionDisabled {
-      let count = cacheCount.value
-      // In the order of the CPUs, so that of two who do this none waits for the other for ever.
-      for index in 0..<count { caches.pointer(for: CPU(index: index)).pointee.claim() }
-      let result = withBuddies { buddies in
+      withFaultsKeptOut {
+        let count = cacheCount.value
+        // In the order of the CPUs, so that of two who do this none waits for the other for ever.
         for index in 0..<count {
-          caches.pointer(for: CPU(index: index)).pointee.drainAll(to: &buddies)
+          caches.pointer(for: CPU(index: index)).pointee.claimFromAnywhere()
         }
-        return body(&buddies)
+        let result = withBuddies { buddies in
+          for index in 0..<count {
+            let cache = caches.pointer(for: CPU(index: index))
+            if hasReserves.value != 0 { cache.pointee.fillReserve(table) }
+            cache.pointee.drainAll(to: &buddies)
+          }
+          return body(&buddies)
+        }
+        for index in 0..<count { caches.pointer(for: CPU(index: index)).pointee.release() }
+        return result
       }
-      for index in 0..<count { caches.pointer(for: CPU(index: index)).pointee.release() }
-      return result
     }
   }
 
@@ -137,6 +169,13 @@ extension FrameAllocator {
   @inline(never)
   func freeSlowly(_ address: PhysicalAddress, count: Int) {
     let first = Int(truncatingIfNeeded: address.rawValue / Self.frameSize)
+    if isEntered, count == 1 {
+      // What a fault in here took from the reserve, and another CPU was faster.
+      let isKept = Processor.withPreemptionDisabled {
+        caches.currentIfInitialized?.pointee.reserve.put(first) ?? false
+      }
+      if isKept { return }
+    }
     guard address.isPageAligned else { return report(.isNoFrame, at: address) }
     guard count > 0, first >= 0, first < table.frameCount, count <= table.frameCount - first else {
       return report(.isNoMemory, at: address)

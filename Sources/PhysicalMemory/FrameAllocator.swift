@@ -21,8 +21,8 @@ public enum FrameAllocatorError: Error, Equatable {
 ///
 /// 4 bytes are kept for each frame, see `FrameRecord`, and 2 KiB for each CPU.
 ///
-/// Any CPU, thread or not; not in interrupt handlers, which may have interrupted their own CPU in
-/// here. The lock order is: claim of a cache (several in the order of the CPUs), lock of the buddy
+/// Any CPU, thread or not, also in a page fault that came in here; not in interrupt handlers, which may have
+/// interrupted their own CPU in here. The lock order is: claim of a cache (several in the order of the CPUs), lock of the buddy
 /// system.
 public struct FrameAllocator: ~Copyable, Sendable {
   /// Bytes in a frame.
@@ -35,6 +35,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
   private let frameCount = BootConstant<Int>(0)
   let caches = CPULocal<FrameCache>()
   let cacheCount = BootConstant<Int>(0)
+  let hasReserves = BootConstant<Int>(0)
   private let apart = LinePadding()
 
   let buddies = SpinLock<BuddyLock, BuddySystem>(BuddySystem())
@@ -104,6 +105,10 @@ public struct FrameAllocator: ~Copyable, Sendable {
     cacheCount.set(count)
   }
 
+  /// Lets each CPU that allocates keep a few frames for page faults that come while it is in here. On the
+  /// boot CPU, after `enableCaches`, before any other uses the allocator.
+  public func enableReserves() { hasReserves.set(1) }
+
   // MARK: Allocating
 
   /// Takes any frame. From the CPU's cache it is some 25 instructions. The contents are whatever
@@ -132,8 +137,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
   /// Takes a frame of zeros: one that was zeroed ahead, see `zeroAhead`, or zeroes one.
   public func allocateZeroed() throws(FrameAllocatorError) -> PhysicalAddress {
     let zeroed = Processor.withPreemptionDisabled { () -> Int? in
-      guard let cache = caches.currentIfInitialized else { return nil }
-      cache.pointee.claim()
+      guard let cache = caches.currentIfInitialized, cache.pointee.claimIfFree() else { return nil }
       defer { cache.pointee.release() }
       guard let frame = cache.pointee.zeroed.pop() else { return nil }
       cache.pointee.zeroed.allocations.add(1)
@@ -254,10 +258,23 @@ public struct FrameAllocator: ~Copyable, Sendable {
   /// threads.
   @inline(__always)
   func withBuddies<Result>(_ body: (inout BuddySystem) -> Result) -> Result {
-    buddies.withLock { buddies in
-      let result = body(&buddies)
-      buddyFreeCount.store(buddies.freeCount, ordering: .relaxed)
-      return result
+    withFaultsKeptOut {
+      buddies.withLock { buddies in
+        let result = body(&buddies)
+        buddyFreeCount.store(buddies.freeCount, ordering: .relaxed)
+        return result
+      }
+    }
+  }
+
+  /// Runs `body`, in which a page fault of this CPU does not wait for a lock of the allocator's.
+  @inline(__always)
+  func withFaultsKeptOut<Result>(_ body: () -> Result) -> Result {
+    Processor.withPreemptionDisabled {
+      guard let cache = caches.currentIfInitialized else { return body() }
+      cache.pointee.reserve.depth.add(1)
+      defer { cache.pointee.reserve.depth.add(-1) }
+      return body()
     }
   }
 
@@ -279,7 +296,7 @@ public struct FrameAllocator: ~Copyable, Sendable {
 
 /// The lock of the buddy system.
 enum BuddyLock: LockClass {
-  typealias Context = ThreadOnly
+  typealias Context = FaultSafe
   typealias Level = FrameLevel
   static var name: StaticString { "buddies" }
 }

@@ -90,7 +90,7 @@ struct FrameCache: ~Copyable {
   /// How many runs of 16 frames the next refill takes: more each time, fewer after a drain. First, as
   /// in `FrameStack`.
   var appetite = 1
-  /// 1 while somebody uses the stacks.
+  /// 1 while the CPU itself uses the stacks, 2 while another one does.
   private let claimed = Atomic<UInt32>(0)
   var singles = FrameStack<256>()
   var pairs = FrameStack<32>()
@@ -100,26 +100,38 @@ struct FrameCache: ~Copyable {
   var large = FrameStack<4>()
   /// Single frames that are all zeros.
   var zeroed = FrameStack<16>()
+  /// Not a part of what is free.
+  let reserve = FrameReserve()
 
   /// Acquire pairs with the release in `release`: the stacks are as the last holder left them.
-  /// Under the claim a CPU may take the lock of the buddy system, and nothing else.
+  /// Under the claim a CPU may take the lock of the buddy system, and nothing else. Only the CPU itself.
   @inline(__always)
   func claim() {
-    if !claimIfFree() { waitAndClaim() }
+    if !claimIfFree() { waitAndClaim(1) }
   }
+
+  /// The same by any CPU.
+  func claimFromAnywhere() { waitAndClaim(2) }
+
+  /// Whether it is the CPU itself that holds the claim.
+  @inline(__always)
+  var isClaimedHere: Bool { claimed.load(ordering: .relaxed) == 1 }
 
   /// The same without waiting; returns whether the claim was free.
   @inline(__always)
-  func claimIfFree() -> Bool { claimed.exchange(1, ordering: .acquiring) == 0 }
+  func claimIfFree() -> Bool {
+    claimed.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged
+  }
 
   @inline(__always)
   func release() { claimed.store(0, ordering: .releasing) }
 
   @inline(never)
-  private func waitAndClaim() {
-    repeat {
+  private func waitAndClaim(_ mark: UInt32) {
+    // Not an exchange, which would take the mark of the holder away.
+    while !claimed.compareExchange(expected: 0, desired: mark, ordering: .acquiring).exchanged {
       while claimed.load(ordering: .relaxed) != 0 { Processor.pause() }
-    } while claimed.exchange(1, ordering: .acquiring) != 0
+    }
   }
 
   /// Frames in all stacks. Without the claim the sum may miss what is on its way.

@@ -30,6 +30,19 @@ extension Thread {
     if self == .current { Thread.yield() }
   }
 
+  /// Keeps the running thread on the CPU on which it is, with preemption disabled.
+  @inline(__always)
+  package func stay(on cpu: CPU) {
+    // It is there, so there is nothing to move.
+    record.pointee.affinity.store(CPUSet(cpu).rawValue, ordering: .relaxed)
+  }
+
+  /// Gives the running thread back an affinity that it had.
+  package func restoreAffinity(_ cpus: CPUSet) {
+    record.pointee.affinity.store(cpus.rawValue, ordering: .relaxed)
+    if !Processor.withPreemptionDisabled({ cpus.contains(.current) }) { Thread.yield() }
+  }
+
   /// Places the thread anew if it waits: it may have to leave, or another CPU may have it now.
   private func move(_ proof: borrowing InterruptsDisabled) {
     while true {

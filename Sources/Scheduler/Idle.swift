@@ -4,24 +4,31 @@ import PerCPU
 
 extension Scheduler {
   /// What a CPU does that has no thread: looks for one in all queues, runs it, and halts when there is
-  /// none, until `isDone`. What makes that true must be followed by an interrupt on this CPU. `isDone` and
-  /// all else is done with interrupts off, but for the halt. Called on the stack on which the CPU started,
-  /// with interrupts on, by nobody else.
-  public static func runThreads(until isDone: () -> Bool) {
+  /// none, until `isDone`. What makes that true must be followed by an interrupt on this CPU. `isDone` is
+  /// asked with interrupts off; `beforeHalt` runs with interrupts on and does not wait. Called on the stack
+  /// on which the CPU started, with interrupts on, by nobody else.
+  public static func runThreads(until isDone: () -> Bool, beforeHalt: () -> Void = {}) {
     Processor.withInterruptsDisabledProof { proof in
       let own = queues.current
+      Processor.setThread(own.pointee.idle)
+      var isRested = false
       while !isDone() {
         IdleCPUs.enter(own.pointee.bit)
         if let thread = pull(for: own) {
           IdleCPUs.leave(own.pointee.bit)
+          isRested = false
           run(thread, own)
-        } else if own.pointee.ended != nil {
+        } else if isRested {
+          isRested = false
+          // Whoever takes this CPU out of the idle ones sends it an interrupt, which is pending then.
+          if !isDone() { Processor.waitForInterrupt() }
+        } else {
+          // What was to be seen with interrupts off is looked at again after this.
+          isRested = true
           Processor.enableInterrupts()
           Ending.reap()
+          beforeHalt()
           Processor.disableInterrupts()
-        } else if !isDone() {
-          // Whoever takes this CPU out of the idle ones sends it an interrupt, which is pending then.
-          Processor.waitForInterrupt()
         }
       }
       IdleCPUs.leave(own.pointee.bit)

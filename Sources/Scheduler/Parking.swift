@@ -33,7 +33,7 @@ enum Parking {
       Switch.checkMaySwitch()
       _ = own.pointee.waiting.acquire(proof)
       // Acquire pairs with the release in `wake`: what was done before is seen.
-      if own.pointee.thread.pointee.parking.load(ordering: .acquiring) == running {
+      if Scheduler.currentRecord.pointee.parking.load(ordering: .acquiring) == running {
         own.pointee.waiting.release(proof)
         return
       }

@@ -20,9 +20,11 @@ struct RunQueue: ~Copyable {
   /// leaves it as it is.
   let waitingCount = Atomic<Int>(0)
 
+  /// The address of the thread that runs here, or of the idle loop's record. Written with the lock held;
+  /// whoever reads it without may only compare it, for the thread may be gone.
+  let running: Atomic<UInt64>
+
   // Written by this CPU with the lock held, so its own threads may read them without.
-  /// The thread that runs here, or the idle loop's record.
-  var thread: UnsafeMutablePointer<ThreadRecord>
   /// The thread that was left last, until `Switch.finish`, and what that still has to do.
   var left: UnsafeMutablePointer<ThreadRecord>
   var afterwards = Switch.Afterwards.nothing
@@ -41,13 +43,19 @@ struct RunQueue: ~Copyable {
     self.cpu = cpu
     bit = 1 << UInt64(cpu)
     self.idle = idle
-    thread = idle
+    running = Atomic(RunQueue.word(idle))
     left = idle
   }
 
   /// Whether it runs its idle loop.
   @inline(__always)
-  var isIdle: Bool { thread == idle }
+  var isIdle: Bool { running.load(ordering: .relaxed) == Self.word(idle) }
+
+  /// A thread as `running` has it.
+  @inline(__always)
+  static func word(_ thread: UnsafeMutablePointer<ThreadRecord>) -> UInt64 {
+    UInt64(UInt(bitPattern: thread))
+  }
 }
 
 /// Threads by priority, and in the order in which they came. Whoever uses it holds the lock around it.

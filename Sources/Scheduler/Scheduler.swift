@@ -12,7 +12,7 @@ public enum Scheduler {
   /// Memory that the scheduler needs for `count` CPUs, in bytes.
   public static func byteCount(for count: Int) -> Int {
     CPULocal<RunQueue>.byteCount(for: count) + CPULocal<ThreadRecord>.byteCount(for: count)
-      + CPULocal<StackCache>.byteCount(for: count)
+      + CPULocal<StackCache>.byteCount(for: count) + CPULocal<TimerQueue>.byteCount(for: count)
   }
 
   /// Makes threads possible; `storage` is never freed and aligned to 128 bytes. What runs on a CPU now is
@@ -29,13 +29,19 @@ public enum Scheduler {
     }
     storage += CPULocal<RunQueue>.byteCount(for: count)
     stacks.initialize(in: storage, count: count) { _ in StackCache() }
+    storage += CPULocal<StackCache>.byteCount(for: count)
+    Timers.queues.initialize(in: storage, count: count) { _ in TimerQueue() }
     IdleCPUs.reset()
+    Processor.setThread(idleRecords.pointer(for: .current))
   }
 
-  /// The thread that runs, which stays on its CPU meanwhile.
+  /// The thread that runs.
   @inline(__always)
   static var currentRecord: UnsafeMutablePointer<ThreadRecord> {
-    Processor.withPreemptionDisabled { queues.current.pointee.thread }
+    guard let thread = Processor.thread else {
+      fatalError("there is no thread before the scheduler is made")
+    }
+    return thread.assumingMemoryBound(to: ThreadRecord.self)
   }
 }
 

@@ -1,8 +1,9 @@
+import CMachine
 import Machine
 import PerCPU
 
 extension Thread {
-  /// Bytes of a stack where nothing else is asked for; the record is in them.
+  /// Bytes of a stack where nothing else is asked for.
   public static var defaultStackSize: Int { 64 << 10 }
   /// The smallest stack that can be asked for, in bytes.
   public static var minimumStackSize: Int { 4 << 10 }
@@ -18,22 +19,49 @@ extension Thread {
     if stackSize < minimumStackSize { throw ThreadError.stackTooSmall }
     Ending.reap()
     let memory = ThreadMemory.allocate(byteCount: (stackSize + 63) & ~63)
-    let record = memory.recordAddress.bindMemory(to: ThreadRecord.self, capacity: 1)
+    let thread = Thread(priority: priority, affinity: cpus.rawValue, memory: memory, body: body)
+    thread.start()
+    return thread
+  }
+
+  /// Starts a thread on a stack that is never given back, on this CPU: the one that runs `main`.
+  public static func start(
+    on memory: UnsafeMutableRawBufferPointer, _ body: @escaping @Sendable () -> Void
+  ) {
+    guard let start = memory.baseAddress else { fatalError("a thread without a stack") }
+    let memory = ThreadMemory(start: start, byteCount: memory.count)
+    let own = CPUSet(.current)
+    let thread = Thread(priority: .normal, affinity: own.rawValue, memory: memory) {
+      Thread.current.restoreAffinity(CPUSet(bits: ~0))
+      body()
+    }
+    thread.start()
+  }
+
+  private init(
+    priority: Priority, affinity: UInt64, memory: ThreadMemory,
+    body: @escaping @Sendable () -> Void
+  ) {
+    record = .allocate(capacity: 1)
     record.initialize(
       to: ThreadRecord(
-        priority: Int(priority.rawValue), affinity: cpus.rawValue, cpu: CPU.current.index,
+        priority: Int(priority.rawValue), affinity: affinity, cpu: CPU.current.index,
         memory: memory, body: body))
-    record.pointee.stack = SuspendedStack(
-      top: UnsafeMutableRawPointer(record), start, argument: record)
+    record.pointee.header.stack = SuspendedStack(top: memory.top, Self.begin, argument: record)
+  }
+
+  /// Puts a new thread where it may run.
+  private func start() {
     Processor.withInterruptsDisabled { Placement.put(record) }
-    return Thread(record)
   }
 
   /// The first function of each thread.
-  private static let start: @convention(c) (UnsafeMutableRawPointer) -> Void = { argument in
+  private static let begin: @convention(c) (UnsafeMutableRawPointer) -> Void = { argument in
     InterruptsDisabled.assumed { proof in Switch.finish(proof) }
     Processor.enableInterrupts()
-    argument.assumingMemoryBound(to: ThreadRecord.self).pointee.body.take()?()
+    let record = argument.assumingMemoryBound(to: ThreadRecord.self)
+    record.pointee.body.take()?()
+    if record.pointee.header.line != nil { apus_end_output() }
     Thread.exit()
   }
 }

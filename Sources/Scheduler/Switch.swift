@@ -24,7 +24,7 @@ enum Switch {
     Processor.withInterruptsDisabledProof { proof in
       let own = Scheduler.queues.current
       checkMaySwitch()
-      let thread = own.pointee.thread
+      let thread = Scheduler.currentRecord
       let waiting = own.pointee.waiting.acquire(proof)
       let affinity = thread.pointee.affinity.load(ordering: .relaxed)
       if affinity & own.pointee.bit == 0 { return leave(own, .place, proof) }
@@ -61,7 +61,7 @@ enum Switch {
       next = own.pointee.idle
     }
     own.pointee.afterwards = afterwards
-    resume(next, leaving: own.pointee.thread, own, proof)
+    resume(next, leaving: Scheduler.currentRecord, own, proof)
   }
 
   /// Goes on with `next`, which is in no queue. The lock of the run queue is held. Returns when `thread`
@@ -73,8 +73,9 @@ enum Switch {
   ) {
     next.pointee.place.store(Place.runs(on: own.pointee.cpu), ordering: .relaxed)
     own.pointee.left = thread
-    own.pointee.thread = next
-    next.pointee.stack.resume(leaving: stackPointer(of: thread))
+    own.pointee.running.store(RunQueue.word(next), ordering: .relaxed)
+    Processor.setThread(next)
+    next.pointee.header.stack.resume(leaving: stackPointer(of: thread))
     finish(proof)
   }
 

@@ -3,8 +3,7 @@ import PerCPU
 
 /// A thread: a flow of control with a stack of its own, which runs on one CPU at a time.
 ///
-/// A name, valid from `spawn` until the thread was joined, or after `detach` until it has ended. Its
-/// record lies at the top of its stack.
+/// A name, valid from `spawn` until the thread was joined, or after `detach` until it has ended.
 // A name says where the record is; what may be done with that is the scheduler's part, on any CPU.
 public struct Thread: Equatable, @unchecked Sendable {
   @usableFromInline let record: UnsafeMutablePointer<ThreadRecord>
@@ -33,9 +32,9 @@ extension Thread {
 /// All that the scheduler knows of a thread.
 @usableFromInline
 struct ThreadRecord: ~Copyable {
-  /// Where its stack was left. Of whoever holds the lock of the run queue in which it is; while it runs,
-  /// of its CPU.
-  var stack = SuspendedStack()
+  /// Where its stack was left, and more that is its own. Of whoever holds the lock of the run queue in
+  /// which it is; while it runs, of its CPU.
+  var header = ThreadHeader()
 
   // Guarded by the lock of the run queue in which the thread is.
   var next: UnsafeMutablePointer<ThreadRecord>?
@@ -51,11 +50,18 @@ struct ThreadRecord: ~Copyable {
   /// See `Ending`.
   let ending = Atomic<UInt64>(Ending.runs)
 
+  // Of the thread, and of others only by a queue's or a timer list's lock: here and not on its stack, which
+  // need not be there for other CPUs.
+  /// Its place in a wait queue, while it waits.
+  var wait = WaitPlace()
+  /// What ends its wait or sleep.
+  var timer = TimerNode()
+
   // Constant.
   let priority: Int
   /// What it runs; taken when it starts.
   var body: (() -> Void)?
-  /// The memory of its stack and this record; `nil` for a CPU's idle loop.
+  /// The memory of its stack; `nil` for a CPU's idle loop.
   let memory: ThreadMemory?
 
   init(

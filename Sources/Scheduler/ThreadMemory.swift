@@ -1,14 +1,15 @@
 import Machine
 import PerCPU
 
-/// The memory of a thread: its stack, and at the top the record.
+/// The memory of a thread's stack.
+///
+/// The record is not there but in the heap: other CPUs touch it with locks held and in interrupts, where no
+/// page may be missing.
 struct ThreadMemory {
   let start: UnsafeMutableRawPointer
   let byteCount: Int
 
-  private static let recordSize = (MemoryLayout<ThreadRecord>.stride + 63) & ~63
-
-  /// Memory for a stack of `byteCount` bytes with the record, a multiple of 64.
+  /// Memory for a stack of `byteCount` bytes, a multiple of 64.
   static func allocate(byteCount: Int) -> ThreadMemory {
     if byteCount == Thread.defaultStackSize,
       let start = Scheduler.stacks.withCurrent({ $0.take() })
@@ -19,13 +20,16 @@ struct ThreadMemory {
       start: .allocate(byteCount: byteCount, alignment: 64), byteCount: byteCount)
   }
 
-  /// Where the record is, which is not there yet; the stack is below.
-  var recordAddress: UnsafeMutableRawPointer { start + (byteCount - Self.recordSize) }
+  /// Where the stack begins.
+  var top: UnsafeMutableRawPointer { start + byteCount }
 
-  /// Gives back the memory of a thread that has ended. In threads and idle loops, with interrupts on.
+  /// Gives back the memory and the record of a thread that has ended. In threads and idle loops, with
+  /// interrupts on.
   static func free(_ thread: UnsafeMutablePointer<ThreadRecord>) {
-    guard let memory = thread.pointee.memory else { return }
+    let memory = thread.pointee.memory
     thread.deinitialize(count: 1)
+    thread.deallocate()
+    guard let memory else { return }
     if memory.byteCount == Thread.defaultStackSize,
       Scheduler.stacks.withCurrent({ $0.put(memory.start) })
     {
@@ -59,5 +63,14 @@ struct StackCache: ~Copyable {
     first = stack
     count += 1
     return true
+  }
+}
+
+extension Scheduler {
+  /// Gives back the stacks that this CPU keeps, and what threads that ended here have left. Not in
+  /// interrupts.
+  public static func reclaim() {
+    Ending.reap()
+    while let stack = stacks.withCurrent({ $0.take() }) { stack.deallocate() }
   }
 }

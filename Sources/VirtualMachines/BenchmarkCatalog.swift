@@ -25,8 +25,9 @@ public struct Benchmark: Equatable, Sendable {
   public let target: Double?
   /// The figure of Unikraft 0.17 without assertions in the same QEMU, where it was measured.
   public let peer: Double?
-  /// The figure of Linux 6.1 as the guest of the same QEMU, for what an application calls: where
-  /// that is a system call, its cost is in it.
+  /// The figure of Debian's Linux 6.1 as the guest of the same QEMU, for what an application calls: where
+  /// that is a system call, its cost is in it. `Benchmarks/Linux` has the operation for each figure here,
+  /// and `apus bench --linux` measures it again.
   public let linux: Double?
 
   init(
@@ -74,7 +75,10 @@ public enum BenchmarkCatalog {
     Benchmark("malloc-remote-free-pair", target: 150),
     Benchmark("yield-pair", target: 200, peer: 371, linux: 3_045),
     Benchmark("thread-create-join", target: 3_000, peer: 25_324, linux: 75_540),
+    Benchmark("mutex-pair", target: 24, peer: 36, linux: 63),
     Benchmark("semaphore-pair", target: 32, peer: 76, linux: 35),
+    Benchmark("rwlock-read-pair", target: 30, peer: 50, linux: 67),
+    Benchmark("rwlock-write-pair", target: 30),
     Benchmark("map-unmap-4k", target: 600, peer: 4_127, linux: 16_989),
     Benchmark("map-unmap-1m", target: 700, peer: 5_657),
     Benchmark("map-unmap-4k-1000-areas", target: 660, peer: 27_896, linux: 20_562),

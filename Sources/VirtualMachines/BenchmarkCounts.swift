@@ -21,7 +21,8 @@ public struct BenchmarkCounts: Equatable, Sendable {
   /// The operations of a round.
   public let operations: Int
 
-  private static let runCount = 5
+  /// How many runs a benchmark is.
+  static let runCount = 5
 
   /// Why there is no figure.
   public enum Failure: Error, Equatable, CustomStringConvertible {

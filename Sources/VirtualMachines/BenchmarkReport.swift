@@ -82,6 +82,9 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
   public var results: [Result]
   /// The lines behind the figures of shared lines.
   public var conflicts: [ConflictReport]
+  /// The Debian package of the Linux that the figures in the column `linux` are of, if it was measured
+  /// along with these; else they are the catalog's.
+  public var linux: String?
 
   public init(facts: Facts, results: [Result] = [], conflicts: [ConflictReport] = []) {
     self.facts = facts
@@ -95,6 +98,17 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
     facts = try container.decode(Facts.self, forKey: .facts)
     results = try container.decode([Result].self, forKey: .results)
     conflicts = try container.decodeIfPresent([ConflictReport].self, forKey: .conflicts) ?? []
+    linux = try container.decodeIfPresent(String.self, forKey: .linux)
+  }
+
+  /// Enters what was measured on Linux, in place of the catalog's figures.
+  public mutating func adopt(_ figures: [Double], of benchmarks: [Benchmark], onLinux package: String) {
+    linux = package
+    for (benchmark, figure) in zip(benchmarks, figures) {
+      for index in results.indices where results[index].name == benchmark.name {
+        results[index].linux = (figure * 100).rounded() / 100
+      }
+    }
   }
 
   /// A file holds no report.
@@ -141,7 +155,8 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
       }
       rows.append(row)
     }
-    let notes = conflicts.map { "\($0.name): \($0.cold) lines in the first window, when cold\n" }
+    var notes = conflicts.map { "\($0.name): \($0.cold) lines in the first window, when cold\n" }
+    if let linux { notes.append("linux: \(linux), 1 CPU; a system call is in what it does\n") }
     return Self.aligned(rows) + notes.joined()
   }
 

@@ -87,7 +87,7 @@ public struct GuestTestRun {
         name: test.name, status: .failed(messages: ["did not begin: \(reason.clause)"]), log: log)
     }
     var messages = running.messages
-    if reason != .panicked {
+    if reason != .panicked && reason != .outOfMemory {
       messages.append("should end by a panic, but \(reason.clause)")
     } else if !running.log.joined(separator: "\n").contains(test.expected) {
       messages.append("the panic's report has no \"\(test.expected)\"")

@@ -1,3 +1,5 @@
+import ELF
+
 /// The command lines of QEMU and of the kernel that a configuration amounts to.
 public struct QEMUCommandLine {
   /// What QEMU is told on its monitor to interrupt the boot CPU by an NMI, whatever it does (QEMU
@@ -38,10 +40,10 @@ public struct QEMUCommandLine {
       self.marks = marks
     }
 
-    /// The marks of an image, or `nil` when it has none.
-    public init?(_ image: ELFImage) {
-      guard let entry = image.symbols.address(of: "apus_pvh_entry"),
-        let marks = image.symbols.address(of: "apus_marks")
+    /// The marks of a file with these symbols, or `nil` when it has none.
+    init?(_ symbols: SymbolTable) {
+      guard let entry = symbols.address(of: "apus_pvh_entry"),
+        let marks = symbols.address(of: "apus_marks")
       else { return nil }
       self.entry = entry
       self.marks = marks
@@ -77,18 +79,14 @@ public struct QEMUCommandLine {
   /// A command line; places in the image that plugins need to know are taken from `image`.
   public init(_ configuration: VirtualMachineConfiguration, image: ELFImage? = nil) {
     self.configuration = configuration
-    marks = image.flatMap(Marks.init)
+    marks = image.flatMap { Marks($0.symbols) }
     vectorStubs = image.flatMap(VectorStubs.init)
   }
 
   /// QEMU's arguments after its name.
   public func arguments(channels: Channels = .terminal) -> [String] {
     let c = configuration
-    var words = ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
-    words += ["-M", c.machine.qemuMachine, "-cpu", c.accelerator.cpuModel]
-    words += ["-smp", String(c.cpus), "-m", c.memory.description]
-    words += accelerator
-    words += ["-kernel", c.image]
+    var words = machine + ["-kernel", c.image]
     if let initrd = c.initrd { words += ["-initrd", initrd] }
     words += ["-append", kernelCommandLine]
     words += ["-chardev", "file,id=console,path=\(Self.escapingCommas(channels.console))"]
@@ -101,9 +99,7 @@ public struct QEMUCommandLine {
       words += ["-mon", "chardev=monitor,mode=control"]
     }
     if let port = c.gdbPort { words += ["-S", "-gdb", "tcp:127.0.0.1:\(port)"] }
-    if let counting = c.counting, let marks {
-      words += plugin(counting, [("entry", marks.entry), ("marks", marks.marks)])
-    }
+    words += counting
     if let trace = c.interruptTrace, let vectorStubs {
       words += plugin(trace, [("stubs", vectorStubs.address), ("size", vectorStubs.size)])
     }
@@ -114,6 +110,28 @@ public struct QEMUCommandLine {
       words += plugin(profile, [("marks", marks.marks), ("phase", InstructionProfile.phase)])
     }
     return words
+  }
+
+  /// The arguments of a machine whose kernel is another one than the image: it has a console, and is
+  /// counted by the image's marks.
+  func arguments(kernel: String, initrd: String, parameters: [String]) -> [String] {
+    machine + [
+      "-kernel", kernel, "-initrd", initrd, "-append", parameters.joined(separator: " "),
+      "-serial", "stdio",
+    ] + counting
+  }
+
+  /// The machine, with nothing in it.
+  private var machine: [String] {
+    let c = configuration
+    return ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+      + ["-M", c.machine.qemuMachine, "-cpu", c.accelerator.cpuModel]
+      + ["-smp", String(c.cpus), "-m", c.memory.description] + accelerator
+  }
+
+  private var counting: [String] {
+    guard let counting = configuration.counting, let marks else { return [] }
+    return plugin(counting, [("entry", marks.entry), ("marks", marks.marks)])
   }
 
   private func plugin(

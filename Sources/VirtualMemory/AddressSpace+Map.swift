@@ -37,7 +37,19 @@ extension AddressSpace {
   ///   - hint: where the range is to be if it is free there, a multiple of the alignment.
   public func map(
     byteCount: UInt64, alignment: UInt64 = 4096, hint: UInt64? = nil,
-    _ permissions: PagePermissions, options: MapOptions = [], area: Int = 0
+    _ permissions: PagePermissions, as kind: AreaKind = .anonymous, options: MapOptions = []
+  ) throws(AddressSpaceError) -> UInt64 {
+    try withNumber(of: kind) { area throws(AddressSpaceError) in
+      try map(
+        byteCount: byteCount, alignment: alignment, hint: hint, permissions, area: area,
+        options: options)
+    }
+  }
+
+  /// The same for the kind with a number.
+  func map(
+    byteCount: UInt64, alignment: UInt64, hint: UInt64?, _ permissions: PagePermissions, area: Int,
+    options: MapOptions
   ) throws(AddressSpaceError) -> UInt64 {
     guard byteCount & (Self.pageSize &- 1) == 0, byteCount > 0 else {
       throw byteCount == 0 ? .empty : .notPageAligned(start: 0, byteCount: byteCount)
@@ -167,25 +179,27 @@ extension AddressSpace {
   /// Takes addresses that nobody can access until `protect` allows it, to be used in parts later, or
   /// never: what is left inaccessible around a part guards it.
   public func reserve(
-    byteCount: UInt64, alignment: UInt64 = 4096, hint: UInt64? = nil, options: MapOptions = [],
-    area: Int = 0
+    byteCount: UInt64, alignment: UInt64 = 4096, hint: UInt64? = nil,
+    as kind: AreaKind = AreaKind(.reserved), options: MapOptions = []
   ) throws(AddressSpaceError) -> UInt64 {
     try map(
-      byteCount: byteCount, alignment: alignment, hint: hint, .inaccessible,
-      options: options.subtracting(.populate), area: area)
+      byteCount: byteCount, alignment: alignment, hint: hint, .inaccessible, as: kind,
+      options: options.subtracting(.populate))
   }
 
   // MARK: At a place
 
   /// Promises memory at a range of addresses of whole pages: where nothing is, or else in place of what
-  /// is there, which is taken away as by `unmap`.
+  /// is there, which is taken away as by `unmap`, also if there is no memory to populate the new range.
   public func map(
-    at start: UInt64, byteCount: UInt64, _ permissions: PagePermissions, replacing: Bool = false,
-    options: MapOptions = [], area: Int = 0
+    at start: UInt64, byteCount: UInt64, _ permissions: PagePermissions,
+    as kind: AreaKind = .anonymous, replacing: Bool = false, options: MapOptions = []
   ) throws(AddressSpaceError) {
     let end = try check(start, byteCount)
-    let promise = try promise(permissions, byteCount, options, area)
-    try perform(replacing ? .replace(promise) : .reserve(promise), from: start, to: end)
+    try withNumber(of: kind) { area throws(AddressSpaceError) in
+      let promise = try promise(permissions, byteCount, options, area)
+      try perform(replacing ? .replace(promise) : .reserve(promise), from: start, to: end)
+    }
     if options.contains(.populate) { try populate(mapped: start, end) }
   }
 

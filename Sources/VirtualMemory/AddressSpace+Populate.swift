@@ -16,7 +16,7 @@ extension AddressSpace {
     var stock = PageStock(frames)
     defer { stock.free() }
     while true {
-      var needs = PageNeeds()
+      var needs = PageNeeds(limit: frames.pointee.freeFrameCount)
       try forEachTable(from: start, to: end) { needs.add($0, $1, areaKinds) }
       do throws(FrameAllocatorError) {
         try stock.allocate(needs)
@@ -93,10 +93,14 @@ enum PageWalk {
 
 /// How much memory it takes to get all pages of a range.
 struct PageNeeds {
+  /// So many frames there are at most: of more it makes no sense to count.
+  let limit: Int
   var pages = 0
   var largePages = 0
   /// Tables by level.
   var tables = InlineArray<3, Int>(repeating: 0)
+
+  init(limit: Int) { self.limit = limit }
 
   /// Adds what is needed for the range in a table and what would be below it.
   mutating func add(
@@ -117,6 +121,7 @@ struct PageNeeds {
     _ entry: PageTableEntry, _ part: RangePart, _ kinds: borrowing AreaKinds
   ) -> PageWalk? {
     if entry.isPresent { return nil }
+    if pages &+ largePages &* PageTableFormat.entryCount > limit { return .refused(.outOfMemory) }
     let isLarge = entry.isLargePagePromise(level: part.level) && part.isWhole
     guard entry.isReserved, part.level > 0 && !isLarge || !entry.allowed.contains(.inaccessible)
     else { return PageWalk(stoppedAt: entry, part.start) }

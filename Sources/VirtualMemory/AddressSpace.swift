@@ -21,8 +21,8 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// The CPUs whose processors may use the tables.
   private let active = Atomic<UInt64>(0)
   let removedTables = RemovedTables()
-  let areaKinds = AreaKinds()
   private let cpuArenas = CPULocal<Arena>()
+  let areaKinds = AreaKinds()
 
   /// An address space that is nowhere yet.
   public init() {}
@@ -52,6 +52,11 @@ public struct AddressSpace: ~Copyable, Sendable {
   static let pageSize = FrameAllocator.frameSize
 
   var rootTable: TablePage { TablePage(root.value, of: frames) }
+
+  /// The first address of the space.
+  var lowestAddress: UInt64 { lowest.value }
+  /// One more than the last one.
+  var endOfAddresses: UInt64 { limit.value }
 
   @inline(__always)
   var frames: UnsafePointer<FrameAllocator> {
@@ -138,7 +143,20 @@ public struct AddressSpace: ~Copyable, Sendable {
   func performInSection(
     _ kind: RangeChange.Kind, from start: UInt64, to end: UInt64
   ) -> AddressSpaceError? {
-    var operation = RangeOperation(RangeChange(kind), from: start, to: end, root: rootTable)
+    let change = RangeChange(kind)
+    let cover = CoveringTable(from: start, to: end, root: rootTable)
+    if let difference = cover.changeOneEntry(change, from: start, to: end) {
+      if difference != 0 { ownArena.pointee.emptyTableCount &+= difference }
+      return nil
+    }
+    return perform(change, from: start, to: end, in: cover)
+  }
+
+  @inline(never)
+  private func perform(
+    _ change: RangeChange, from start: UInt64, to end: UInt64, in cover: CoveringTable
+  ) -> AddressSpaceError? {
+    var operation = RangeOperation(change, from: start, to: end, in: cover)
     var refusal: AddressSpaceError?
     do throws(FrameAllocatorError) {
       try operation.prepare()
@@ -202,7 +220,9 @@ public struct AddressSpace: ~Copyable, Sendable {
 
   private func trim(from start: UInt64, to end: UInt64) {
     Epoch.shared.read {
-      var operation = RangeOperation(RangeChange(.trim), from: start, to: end, root: rootTable)
+      var operation = RangeOperation(
+        RangeChange(.trim), from: start, to: end,
+        in: CoveringTable(from: start, to: end, root: rootTable))
       operation.trim()
       complete(operation)
     }

@@ -32,29 +32,13 @@ struct RangeOperation: ~Copyable {
   private(set) var emptiedTableCount = 0
   private var spares = SpareTables()
 
-  /// Locks the lowest table on the way from `root` that covers a range of whole pages.
-  @inline(__always)
-  init(_ change: RangeChange, from start: UInt64, to end: UInt64, root: TablePage) {
+  /// An operation on a range of whole pages, whose lowest covering table is locked.
+  init(_ change: RangeChange, from start: UInt64, to end: UInt64, in cover: CoveringTable) {
     self.change = change
     self.start = start
     self.end = end
-    while true {
-      var table = root
-      var level = PageTableFormat.rootLevel
-      while level > 0, start ^ (end &- 1) < PageTableFormat.span(level: level) {
-        let entry = table[PageTableFormat.index(of: start, level: level)].load()
-        guard entry.isTable(level: level) else { break }
-        table = table.child(entry)
-        level &-= 1
-      }
-      table.lock()
-      if !table.isDetached {
-        cover = table
-        coverLevel = level
-        return
-      }
-      table.unlock()
-    }
+    self.cover = cover.table
+    coverLevel = cover.level
   }
 
   // MARK: First walk

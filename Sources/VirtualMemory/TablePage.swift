@@ -139,6 +139,16 @@ struct TablePage: Equatable {
     record.pointee.store(seen & ~Self.holderMask, ordering: .releasing)
   }
 
+  /// The same after entries became empty, or not empty, in one write; returns how many were not empty
+  /// before and after.
+  @inline(__always)
+  func unlock(changingUseCountBy change: Int) -> (before: Int, after: Int) {
+    let seen = record.pointee.load(ordering: .relaxed)
+    let new = seen &+ UInt32(truncatingIfNeeded: change) &* Self.useUnit
+    record.pointee.store(new & ~Self.holderMask, ordering: .releasing)
+    return (Self.useCount(seen), Self.useCount(new))
+  }
+
   /// Whether the table was taken out of its tree. With the lock.
   @inline(__always)
   var isDetached: Bool { record.pointee.load(ordering: .relaxed) & Self.detachedBit != 0 }
@@ -151,7 +161,12 @@ struct TablePage: Equatable {
 
   /// How many entries are not empty. With the lock; without it a number that may be old.
   @inline(__always)
-  var useCount: Int { Int(record.pointee.load(ordering: .relaxed) / Self.useUnit) & 1023 }
+  var useCount: Int { Self.useCount(record.pointee.load(ordering: .relaxed)) }
+
+  @inline(__always)
+  private static func useCount(_ record: UInt32) -> Int {
+    Int(truncatingIfNeeded: record / useUnit) & 1023
+  }
 
   /// Counts entries that are no longer, or not yet, empty. With the lock.
   @inline(__always)

@@ -1,43 +1,37 @@
 import Exploration
+import Kernel
 import Machine
 import PerCPU
 
-@testable import Kernel
+@testable import Scheduler
 
-/// `Kernel/CPUWork.swift`: work is done once on each CPU, and nobody halts for good.
+/// `Kernel/CPUWork.swift`: work is done once on each CPU, by threads that stay there.
 enum CPUWorkScenarios {
   static var all: [Scenario] { [run, mutual] }
 
   private final class Tally: @unchecked Sendable {
     // One explorer's thread plays all CPUs.
     var counts = [Int](repeating: 0, count: 3)
-    let running = Atomic<Int>(0)
 
-    func count(_ cpu: CPU) { counts[cpu.index] += 1 }
-
-    /// One caller is through; tells those that wait for all.
-    func finish(_ machine: Simulation) {
-      if running.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
-        for cpu in CPUSet.online where cpu != .current { CPUWork.wake(cpu) }
-      }
+    func count(_ cpu: CPU) {
+      if cpu == .current { counts[cpu.index] += 1 }
     }
-
-    func waitForAll() { CPUWork.wait { running.load(ordering: .acquiring) == 0 } }
   }
 
-  /// `callers` CPUs hand out work to all, then all wait until each is through.
+  /// `callers` threads hand out work to all CPUs.
   private static func scenario(_ name: String, callers: Int, cpuCount: Int) -> Scenario {
     Scenario(name) { machine in
-      machine.startSharedMachine(cpuCount: cpuCount)
+      let run = SchedulerScenarios.Run(machine, cpuCount: cpuCount, threads: callers)
+      machine.keep(run)
       let tally = Tally()
-      tally.running.store(callers, ordering: .relaxed)
-      for index in 0..<cpuCount {
-        machine.cpu {
-          if index < callers {
+      run.start {
+        for _ in 0..<callers {
+          run.spawn {
+            let before = Thread.current.affinity
             CPUWork.run(on: .online) { tally.count($0) }
-            tally.finish(machine)
-          }
-          tally.waitForAll()
+            run.check(Thread.current.affinity == before, "an affinity was not given back")
+            run.finish()
+          }.detach()
         }
       }
       machine.atEnd {

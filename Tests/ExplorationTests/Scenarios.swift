@@ -8,6 +8,8 @@ enum Scenarios {
       + CPUWorkScenarios.all
       + KernelAddressSpaceScenarios.all + AddressSpaceScenarios.all + FrameAllocatorScenarios.all
       + ConsoleScenarios.all + HeapScenarios.all + SchedulerScenarios.all
+      + BlockingScenarios.all
+      + TimerScenarios.all
   }
 
   /// Those with a bug, which are run by name only.

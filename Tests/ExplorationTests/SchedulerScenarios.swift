@@ -11,7 +11,7 @@ enum SchedulerScenarios {
   static var all: [Scenario] { [join, yield, wakeOrder, affinity, detach, noCPUIdles, semaphore] }
 
   /// Threads of one run.
-  private final class Run: @unchecked Sendable {
+  final class Run: @unchecked Sendable {
     // One explorer's thread plays all CPUs.
     let machine: Simulation
     let cpuCount: Int
@@ -61,7 +61,7 @@ enum SchedulerScenarios {
     }
   }
 
-  private static func set(_ cpus: Int...) -> CPUSet {
+  static func set(_ cpus: Int...) -> CPUSet {
     var set = CPUSet()
     for cpu in cpus { set.insert(CPU(index: cpu)) }
     return set

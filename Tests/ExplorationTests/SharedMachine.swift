@@ -21,7 +21,6 @@ extension Simulation {
   /// Makes the machine's mailboxes anew, and all its CPUs online: state that a process has once.
   func startSharedMachine(cpuCount: Int) {
     let calls = Storage(byteCount: CrossCall.byteCount(for: cpuCount))
-    let work = Storage(byteCount: CPUWork.byteCount(for: cpuCount))
     let urgentCalls = Storage(byteCount: UrgentCall.byteCount(for: cpuCount))
     let epochs = Storage(byteCount: Epoch.byteCount(for: cpuCount))
     keep(urgentCalls)
@@ -29,9 +28,7 @@ extension Simulation {
     Epoch.shared.initialize(in: epochs.start, count: cpuCount)
     UrgentCall.initialize(in: urgentCalls.start, count: cpuCount)
     keep(calls)
-    keep(work)
     CrossCall.initialize(in: calls.start, count: cpuCount)
-    CPUWork.initialize(in: work.start, count: cpuCount)
     for index in 0..<cpuCount { CPUSet.markOnline(CPU(index: index)) }
     onInterrupt(handleInterrupt)
   }

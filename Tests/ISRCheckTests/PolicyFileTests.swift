@@ -21,6 +21,8 @@ import Testing
       ("denied f allocates", .denied(.allocates, reason: nil)),
       ("deny f blocks \"waits\"", .denied(.blocks, reason: "waits")),
       ("fatal f", .fatal),
+      ("fault f", .fault),
+      ("permit f root=g \"once\"", .permitted(root: "g", reason: "once")),
       ("registers f argument=2", .registersHandler(argument: 2, set: 0)),
       ("registers f argument=2 set=7", .registersHandler(argument: 2, set: 7)),
       ("calls f set=0x10", .callsMembers(set: 16)),
@@ -81,7 +83,7 @@ import Testing
         "xyzzy f",
         "unknown word \"xyzzy\": use one of root, vectors, trusted, denied, fatal, registers, "
           + "calls, member, acquires, releases, stack, frame, saves, restores, recursion, safe, "
-          + "interrupts, indirect, returns"
+          + "interrupts, indirect, returns, fault, permit"
       ),
       ("root # f", "\"root\" is about no function: write a name or a glob after it"),
       ("fatal a[b", "\"a[b\" is no glob: close the [ by a ], or write \\["),
@@ -141,6 +143,8 @@ import Testing
         "unknown value \"mmx87654\" of \"state\": use one of x87, sse, avx, avx512, amx, simd, sve, "
           + "sme, all"
       ),
+      ("permit f \"x\"", "\"permit\" needs more: add root=NAME"),
+      ("permit f root=g", "\"permit\" needs a reason: write it in quotation marks at the end"),
       ("denied f allocates blocks", "\"allocates\" and \"blocks\" exclude each other: remove one"),
       ("trusted f", "\"trusted\" needs a reason: write it in quotation marks at the end"),
       ("trusted f \"\"", "\"trusted\" needs a reason: write it in quotation marks at the end"),

@@ -53,9 +53,6 @@ import Testing
     Epoch.shared.initialize(
       in: .allocate(byteCount: Epoch.byteCount(for: Self.cpuCount), alignment: 128),
       count: Self.cpuCount)
-    CPUWork.initialize(
-      in: .allocate(byteCount: CPUWork.byteCount(for: Self.cpuCount), alignment: 128),
-      count: Self.cpuCount)
     onlineBefore = .online
     onSimulatedCPUs(Self.cpuCount) { CPUSet.markOnline(CPU(index: $0)) }
     onlineAfter = .online

@@ -58,7 +58,7 @@ enum SampleELF {
     #expect(image.symbols.function(named: "nothing") == nil)
     #expect(
       QEMUCommandLine.VectorStubs(image) == .init(address: 0x1000a0, size: 0xff9))
-    #expect(QEMUCommandLine.Marks(image) == .init(entry: 0x100000, marks: 0x100060))
+    #expect(QEMUCommandLine.Marks(image.symbols) == .init(entry: 0x100000, marks: 0x100060))
   }
 
   @Test func aFileWithoutNoteIsNoImage() throws {

@@ -3,7 +3,9 @@ import Apus
 /// Runs the benchmark that the argument names, or with `--list` prints the names of all.
 @main
 struct Benchmarks {
-  static var all: [Benchmark] { Locks.all + Frames.all + Blocks.all + Ranges.all + Threads.all }
+  static var all: [Benchmark] {
+    Locks.all + Frames.all + Blocks.all + Ranges.all + Threads.all + Blocking.all
+  }
 
   static func main() {
     guard CommandLine.arguments.count == 2 else { fail("give the name of one benchmark") }

@@ -14,7 +14,11 @@ enum Blocks {
       Benchmark("malloc-64-1000-pair", rounds: 8, operations: 1000) { run in
         withPlaces(1000) { benchmark_block_batch(run.rounds, 64, $0, 1000, run.emptiness) }
       },
-      Benchmark("malloc-remote-free-pair", rounds: 20, operations: 1000) { run in
+      Benchmark(
+        "malloc-remote-free-pair", rounds: 20, operations: 1000,
+        // The thread that it runs there leaves its stack to the next one.
+        prepare: { CPUSet(CPU(index: 1)).run { _ in } }
+      ) { run in
         withPlaces(1000) { places in
           let places = Places(first: places)
           loop(run.rounds) {

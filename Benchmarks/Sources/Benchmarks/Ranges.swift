@@ -49,7 +49,7 @@ enum Ranges {
     }
     space.activate()
     // Tables that stay.
-    unmap(map(8192), 8192)
+    unmap(map(8192, options: .populate), 8192)
   }
 
   /// Leaves 1,000 areas behind whose neighbours differ.

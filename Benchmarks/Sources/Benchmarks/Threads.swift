@@ -1,7 +1,6 @@
-import Machine
 import Scheduler
 
-/// Threads on one CPU. What runs `main` is this CPU's idle loop to them.
+/// Threads on one CPU.
 enum Threads {
   static var all: [Benchmark] {
     [
@@ -12,43 +11,21 @@ enum Threads {
       Benchmark("thread-create-join", rounds: 1_000, prepare: prepare) { run in
         finish([spawn { run { spawn {}.join() } }])
       },
-      Benchmark("semaphore-pair", rounds: 10_000, prepare: prepare) { run in
-        finish([
-          spawn {
-            run {
-              semaphore.wait()
-              semaphore.signal()
-            }
-          }
-        ])
-      },
     ]
   }
 
-  private static let semaphore = Semaphore(1)
-
-  /// Makes the scheduler, and the stacks that it keeps.
-  private static func prepare() {
-    Scheduler.initialize(
-      in: .allocate(byteCount: Scheduler.byteCount(for: 1), alignment: 128), count: 1)
+  /// Makes the stacks that the scheduler keeps.
+  static func prepare() {
     finish([spawn { spawn {}.join() }, spawn {}])
   }
 
-  private static func spawn(_ body: @escaping @Sendable () -> Void) -> Thread {
+  static func spawn(_ body: @escaping @Sendable () -> Void) -> Thread {
     guard let thread = try? Thread.spawn(body) else { Benchmarks.fail("no thread") }
     return thread
   }
 
-  /// Runs threads until one more has joined all of these.
-  private static func finish(_ threads: [Thread]) {
-    let unfinished = Atomic<Int>(1)
-    withUnsafePointer(to: unfinished) { pointer in
-      let address = UInt(bitPattern: pointer)
-      spawn {
-        for thread in threads { thread.join() }
-        UnsafePointer<Atomic<Int>>(bitPattern: address)?.pointee.store(0, ordering: .releasing)
-      }.detach()
-      Scheduler.runThreads { pointer.pointee.load(ordering: .acquiring) == 0 }
-    }
+  /// Waits for threads.
+  static func finish(_ threads: [Thread]) {
+    for thread in threads { thread.join() }
   }
 }

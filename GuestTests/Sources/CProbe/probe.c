@@ -40,6 +40,39 @@ uint64_t probe_vectors_survive(uint64_t seed, uint64_t turns) {
   return differences == 0;
 }
 
+uint64_t probe_fault_registers(uint64_t address) {
+  uint64_t result;
+  __asm__ volatile(
+      "pushq %%rbp\n"
+      "movq $0x101, %%rbx\n movq $0x102, %%rcx\n movq $0x103, %%rdx\n movq $0x104, %%rsi\n"
+      "movq $0x106, %%rbp\n movq $0x108, %%r8\n movq $0x109, %%r9\n movq $0x10a, %%r10\n"
+      "movq $0x10b, %%r11\n movq $0x10c, %%r12\n movq $0x10d, %%r13\n movq $0x10e, %%r14\n"
+      "movq $0x10f, %%r15\n"
+      "stc\n"
+      "movq %%rdi, (%%rdi)\n"
+      "movl $17, %%eax\n jnc 1f\n"
+      "movl $1, %%eax\n cmpq $0x101, %%rbx\n jne 1f\n"
+      "movl $2, %%eax\n cmpq $0x102, %%rcx\n jne 1f\n"
+      "movl $3, %%eax\n cmpq $0x103, %%rdx\n jne 1f\n"
+      "movl $4, %%eax\n cmpq $0x104, %%rsi\n jne 1f\n"
+      "movl $5, %%eax\n cmpq %%rdi, (%%rdi)\n jne 1f\n"
+      "movl $6, %%eax\n cmpq $0x106, %%rbp\n jne 1f\n"
+      "movl $8, %%eax\n cmpq $0x108, %%r8\n jne 1f\n"
+      "movl $9, %%eax\n cmpq $0x109, %%r9\n jne 1f\n"
+      "movl $10, %%eax\n cmpq $0x10a, %%r10\n jne 1f\n"
+      "movl $11, %%eax\n cmpq $0x10b, %%r11\n jne 1f\n"
+      "movl $12, %%eax\n cmpq $0x10c, %%r12\n jne 1f\n"
+      "movl $13, %%eax\n cmpq $0x10d, %%r13\n jne 1f\n"
+      "movl $14, %%eax\n cmpq $0x10e, %%r14\n jne 1f\n"
+      "movl $15, %%eax\n cmpq $0x10f, %%r15\n jne 1f\n"
+      "xorl %%eax, %%eax\n"
+      "1: popq %%rbp\n"
+      : "=a"(result), "+D"(address)
+      :
+      : "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+  return result;
+}
+
 __attribute__((noinline)) uint64_t probe_overflow(uint64_t depth) {
   volatile uint64_t room[64];
   room[depth % 64] = depth;

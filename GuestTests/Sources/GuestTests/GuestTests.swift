@@ -5,7 +5,7 @@ struct GuestTests {
   static func main() {
     TestSuite.run([
       BootTests.suite, InterruptTests.suite, TimeTests.suite, MemoryTests.suite, SoakTests.suite,
-      LockTests.suite,
+      LockTests.suite, FaultTests.suite,
       TrapTests.suite,
     ])
   }

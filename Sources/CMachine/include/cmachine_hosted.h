@@ -34,6 +34,8 @@ struct apus_simulated_processor {
   int64_t preemption_count;
   int64_t interrupt_depth;
   uint8_t interrupts_enabled;
+  // What the scheduler knows the running thread by.
+  void *_Nullable thread;
   // Set while an explorer plays this thread's CPUs.
   const struct apus_explorer *_Nullable explorer;
   // The simulated memory management unit, if there is one; owned by whoever set it.

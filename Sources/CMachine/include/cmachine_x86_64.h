@@ -6,10 +6,22 @@
 // Bytes of the stacks for traps that may come when the stack in use is bad: isrcheck proves that
 // this is enough.
 #define APUS_TRAP_STACK_SIZE 16384
+// The same for interrupts.
+#define APUS_INTERRUPT_STACK_SIZE 8192
+// The same for page faults, until they go on at the interrupted stack.
+#define APUS_PAGE_FAULT_STACK_SIZE 4096
+// Bytes that the handling of a page fault needs of the stack of the interrupted code. A fault on that
+// stack meanwhile has its frame so much lower than others: see traps.S.
+#define APUS_FAULT_STACK_NEED 2048
+#define APUS_NESTED_FAULT_OFFSET 1024
 
 // Bytes of the block that GS points to, and where in it the storage of the module Locking begins.
 #define APUS_PROCESSOR_BLOCK_SIZE 768
 #define APUS_LOCKING_OFFSET 256
+// Where in it the TSS has the stack pointers of exceptions that do not return and of page faults: entries
+// 1 and 3 of the interrupt stack table (7.7).
+#define APUS_REPORT_STACK_POINTER 164
+#define APUS_PAGE_FAULT_STACK_POINTER 180
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -187,6 +199,17 @@ APUS_INLINE uint64_t apus_gs_interrupt_depth(void) {
   return value;
 }
 
+// The fifth word is the thread's that the CPU runs.
+APUS_INLINE void *_Nullable apus_gs_thread(void) {
+  void *value;
+  // No clobber of memory: only a switch changes it, and for a thread it is always the same.
+  __asm__ volatile("movq %%gs:32, %0" : "=r"(value));
+  return value;
+}
+APUS_INLINE void apus_gs_set_thread(void *_Nullable thread) {
+  __asm__ volatile("movq %0, %%gs:32" : : "r"(thread) : "memory");
+}
+
 // ---- Descriptor tables ----
 
 struct __attribute__((packed)) apus_table_register {
@@ -205,8 +228,10 @@ APUS_INLINE void apus_ltr(uint16_t selector) {
   __asm__ volatile("ltr %0" : : "r"(selector) : "memory");
 }
 
-// What the trap stubs push, lowest address first.
+// What the trap stubs push, lowest address first. The address is that of a page fault, and of no meaning
+// in interrupts.
 struct apus_trap_frame {
+  uint64_t address;
   uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
   uint64_t rbp, rdi, rsi, rdx, rcx, rbx, rax;
   uint64_t vector, error_code;
@@ -216,6 +241,7 @@ struct apus_trap_frame {
 // ---- What the assembly defines ----
 
 extern const uint64_t apus_trap_stubs[256];
+extern uint8_t apus_early_page_fault[];
 extern uint8_t apus_trampoline_start[], apus_trampoline_end[];
 extern uint8_t apus_marks[];
 extern uint8_t apus_boot_stack_guard[], apus_boot_block[],
@@ -245,6 +271,7 @@ extern struct apus_secondary_list apus_secondaries;
 APUS_INLINE struct apus_secondary_list *apus_secondary_list(void) { return &apus_secondaries; }
 
 APUS_INLINE uint64_t apus_trap_stub(uint64_t vector) { return apus_trap_stubs[vector]; }
+APUS_INLINE uint64_t apus_early_page_fault_address(void) { return (uint64_t)apus_early_page_fault; }
 APUS_INLINE uint64_t apus_trampoline_address(void) { return (uint64_t)apus_trampoline_start; }
 APUS_INLINE uint64_t apus_trampoline_size(void) {
   return (uint64_t)(apus_trampoline_end - apus_trampoline_start);
@@ -287,7 +314,13 @@ void apus_secondary_boot(uint64_t index);
 // An interrupt of any kind, not acknowledged yet.
 void apus_interrupt(struct apus_trap_frame *frame);
 
-// An exception or a non-maskable interrupt: returns to continue where it happened.
+// A page fault, on the stack of the interrupted code, with interrupts off before and after: returns 0 when
+// the access may be tried again. The other one is about that stack itself.
+uint64_t apus_handle_page_fault(struct apus_trap_frame *frame);
+uint64_t apus_handle_nested_page_fault(struct apus_trap_frame *frame);
+// The end, after one of them has returned `failure`.
+_Noreturn void apus_fail_page_fault(struct apus_trap_frame *frame, uint64_t failure);
+// Another exception or a non-maskable interrupt: returns to continue where it happened.
 void apus_handle_exception(struct apus_trap_frame *frame);
 // An interrupt that the kernel sent or armed itself; already acknowledged.
 void apus_handle_interrupt(uint64_t interrupt);

@@ -6,6 +6,11 @@
 // when somebody goes on with this one: on any CPU, so nothing that was read of the CPU before still holds.
 void apus_switch_stack(uint64_t *_Nonnull from, uint64_t to);
 
+// The module Scheduler defines this: what the interrupt of the calling CPU's timer is for.
+void apus_handle_timer(void);
+// The module Console defines this: writes out the incomplete line of the running thread, which ends.
+void apus_end_output(void);
+
 #if defined(__x86_64__)
 void apus_start_stack(void);
 

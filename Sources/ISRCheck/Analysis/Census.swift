@@ -64,6 +64,9 @@ struct Census {
     _ assumed: inout Set<String>
   ) {
     if let reason = declared.trusted { assumed.insert("\(name) is trusted: \(reason)") }
+    for (root, reason) in declared.permitted {
+      assumed.insert("\(name) is permitted to \(root): \(reason)")
+    }
     if declared.isFatal {
       assumed.insert("\(name) does not return, and what it does is not checked")
     }

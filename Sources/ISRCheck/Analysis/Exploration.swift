@@ -434,7 +434,8 @@ final class Exploration {
     }
     for handler in declared.registers { noteRegistration(handler, at: site.address, state) }
     let isOpaque =
-      isShallow || declared.trusted != nil || declared.denied != nil
+      isShallow || declared.trusted != nil
+      || declared.denied != nil && declared.permitted.isEmpty
       || declared.interruptChange != nil
       || !declared.saves.isEmpty || !declared.restores.isEmpty || declared.acquires != nil
       || declared.releases != nil

@@ -67,6 +67,11 @@ public struct Annotation: Equatable, Sendable {
     case indirectThunk(register: UInt8)
     /// A jump to it is a return.
     case returnThunk
+    /// What enters at this root was caused by the code that it interrupts, and goes on like a function
+    /// which that code calls: it may turn interrupts on. Only in policies.
+    case fault
+    /// Although it is denied, the root `root` may reach it, by symbol or readable name. Only in policies.
+    case permitted(root: String, reason: String)
   }
 
   /// Why a function is denied.

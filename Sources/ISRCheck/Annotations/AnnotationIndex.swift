@@ -19,6 +19,9 @@ struct AnnotationIndex {
     var interruptChange: Annotation.InterruptChange?
     var thunkRegister: UInt8?
     var isReturnThunk = false
+    var isFault = false
+    /// The roots that may reach it although it is denied, and why.
+    var permitted: [String: String] = [:]
   }
 
   /// A place where interrupts enter.
@@ -84,6 +87,8 @@ struct AnnotationIndex {
     case .interruptState(let change): declarations.interruptChange = change
     case .indirectThunk(let register): declarations.thunkRegister = register
     case .returnThunk: declarations.isReturnThunk = true
+    case .fault: declarations.isFault = true
+    case .permitted(let root, let reason): declarations.permitted[root] = reason
     }
   }
 

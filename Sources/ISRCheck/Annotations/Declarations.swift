@@ -90,9 +90,12 @@ extension CodeImage {
 }
 
 extension PolicyFile.Declaration {
-  /// Whether it matters that the declaration is about nothing: what is denied need not be there.
+  /// Whether it matters that the declaration is about nothing: what is denied, or permitted, need not be
+  /// there.
   fileprivate var isMissed: Bool {
-    if case .denied = kind { return false }
-    return true
+    switch kind {
+    case .denied, .permitted: false
+    default: true
+    }
   }
 }

@@ -9,7 +9,7 @@ struct PolicyLine {
   static let words = [
     "root", "vectors", "trusted", "denied", "fatal", "registers", "calls", "member", "acquires",
     "releases", "stack", "frame", "saves", "restores", "recursion", "safe", "interrupts",
-    "indirect", "returns",
+    "indirect", "returns", "fault", "permit",
   ]
 
   /// Reads a line; gives `nil` if nothing but a comment is in it.
@@ -90,6 +90,11 @@ struct PolicyLine {
       let number = try options.oneOf("register", Self.registers)
       return .indirectThunk(register: try options.need(number, "register=NAME"))
     case "returns": return .returnThunk
+    case "fault": return .fault
+    case "permit":
+      let root = try options.need(try options.value("root"), "root=NAME")
+      guard let reason = options.text(), !reason.isEmpty else { throw .missingText(word: word) }
+      return .permitted(root: root, reason: reason)
     default: throw .unknownWord(word, nearest: nil)
     }
   }

@@ -4,7 +4,9 @@ extension Examination {
   func deniedCalls() -> [Finding] {
     forEachSite { reach, node, site in
       site.targets.sorted { $0.key < $1.key }.compactMap { target, known in
-        guard let denied = annotations[target]?.denied else { return nil }
+        guard let declared = annotations[target], let denied = declared.denied,
+          declared.permitted[reach.root.name] == nil
+        else { return nil }
         var message = "calls \(name(of: target))"
         switch denied.0 {
         case .allocates: message += ", which allocates"

@@ -3,7 +3,9 @@ extension Examination {
   /// Handlers that turn interrupts on, or leave them on.
   func interruptState() -> [Finding] {
     reaches.flatMap { reach in
-      reach.nodes.flatMap { index -> [Finding] in
+      // Such a handler has interrupts as the code that it interrupts.
+      if annotations[reach.root.function]?.isFault == true { return [Finding]() }
+      return reach.nodes.flatMap { index -> [Finding] in
         let node = exploration.nodes[index]
         var findings = node.interruptsEnabled.sorted().compactMap { address in
           finding(

@@ -54,6 +54,16 @@ public enum Processor {
   /// thread's: tests that run side by side may use the same index.
   public static var lockingStorage: UnsafeMutableRawPointer { apus_locking_storage() }
 
+  /// What the scheduler knows the running thread by; `nil` before there is a scheduler.
+  public static var thread: UnsafeMutableRawPointer? {
+    apus_simulated_processor().pointee.thread
+  }
+
+  /// Says which thread runs on this CPU from now on.
+  public static func setThread(_ thread: UnsafeMutableRawPointer?) {
+    apus_simulated_processor().pointee.thread = thread
+  }
+
   /// Whether this CPU is inside of a simulated interrupt.
   public static var isInInterrupt: Bool { apus_simulated_processor().pointee.interrupt_depth != 0 }
 

@@ -42,6 +42,17 @@ public enum Processor {
   @inline(__always)
   public static var lockingStorage: UnsafeMutableRawPointer { apus_locking_storage() }
 
+  /// What the scheduler knows the running thread by; `nil` before there is a scheduler. One load, the same
+  /// for a thread wherever it runs. Any context.
+  @inline(__always)
+  public static var thread: UnsafeMutableRawPointer? { apus_gs_thread() }
+
+  /// Says which thread runs on this CPU from now on. By the scheduler, with interrupts off.
+  @inline(__always)
+  public static func setThread(_ thread: UnsafeMutableRawPointer?) {
+    apus_gs_set_thread(thread)
+  }
+
   /// Whether this CPU is inside of an interrupt handler. Exceptions do not count. Any context.
   @inline(__always)
   public static var isInInterrupt: Bool { apus_gs_interrupt_depth() != 0 }

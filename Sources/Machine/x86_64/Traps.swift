@@ -55,9 +55,9 @@ public struct TrapFrame {
   }
 
   /// The memory access that a page fault, or a double fault on the way to one, stumbled over.
-  public struct MemoryAccess {
+  public struct MemoryAccess: Sendable {
     /// What was tried.
-    public enum Kind { case read, write, execute }
+    public enum Kind: Sendable { case read, write, execute }
     /// Where it was tried.
     public let address: UInt
     /// What was tried there.
@@ -69,11 +69,47 @@ public struct TrapFrame {
   /// Set for a page fault (volume 3, 4.7).
   public var memoryAccess: MemoryAccess? {
     guard vector == 14 || vector == 8 else { return nil }
-    let code = vector == 14 ? errorCode : 0
     return MemoryAccess(
-      address: UInt(apus_read_cr2()),
-      kind: code & 16 != 0 ? .execute : code & 2 != 0 ? .write : .read,
-      isProtectionViolation: code & 1 != 0)
+      address: UInt(frame.pointee.address),
+      kind: vector == 14 ? accessKind : .read,
+      isProtectionViolation: vector == 14 && errorCode & 1 != 0)
+  }
+
+  /// What a page fault's access was.
+  @inline(__always)
+  public var accessKind: MemoryAccess.Kind {
+    errorCode & 16 != 0 ? .execute : errorCode & 2 != 0 ? .write : .read
+  }
+
+  /// What a page fault's access was to.
+  @inline(__always)
+  public var accessAddress: UInt64 { frame.pointee.address }
+
+  /// Whether interrupts were on.
+  @inline(__always)
+  public var interruptsWereEnabled: Bool { frame.pointee.rflags & 0x200 != 0 }
+
+  /// Makes of the frame of a page fault, which came when the stack of the code that it interrupted was
+  /// touched to handle its first one, the frame of that one.
+  ///
+  /// The first one's stub (`apus_page_fault` in `traps.S`) had saved three registers, 1 KiB above, and the
+  /// address in a fourth; all others are as they were.
+  public func becomeOuterFault() {
+    let end = UInt(bitPattern: frame + 1)
+    guard
+      let outer = UnsafePointer<UInt64>(
+        bitPattern: end + UInt(APUS_NESTED_FAULT_OFFSET) - 9 * 8)
+    else { return }
+    frame.pointee.address = frame.pointee.rdx
+    frame.pointee.rdx = outer[0]
+    frame.pointee.rcx = outer[1]
+    frame.pointee.rax = outer[2]
+    frame.pointee.error_code = outer[3]
+    frame.pointee.rip = outer[4]
+    frame.pointee.cs = outer[5]
+    frame.pointee.rflags = outer[6]
+    frame.pointee.rsp = outer[7]
+    frame.pointee.ss = outer[8]
   }
 
   /// The Swift runtime ends a program by this instruction when a check fails: a precondition,
@@ -101,7 +137,7 @@ public struct TrapFrame {
     body("r15", f.r15)
     body("rip", f.rip)
     body("flags", f.rflags)
-    body("cr2", apus_read_cr2())
+    body("cr2", f.address)
     body("cr3", apus_read_cr3())
     body("error", f.error_code)
   }

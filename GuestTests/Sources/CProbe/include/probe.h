@@ -60,6 +60,9 @@ uint64_t probe_constant_address(void);
 uint64_t probe_vectors_survive(uint64_t seed, uint64_t turns);
 // Counts the 64-bit word at `counter` up by one. For interrupts: takes no lock, uses no vector register.
 void probe_count(const void *_Nonnull counter, long cpu);
+// Fills the general registers, writes to the page at `address`, and returns 0 if all still hold what they did,
+// and the flags too; otherwise the number of the first that does not, from 1 on.
+uint64_t probe_fault_registers(uint64_t address);
 // Recurses until the stack ends.
 uint64_t probe_overflow(uint64_t depth);
 // Tries the functions of <stdlib.h>; returns the line of what does not hold, or 0.

@@ -16,13 +16,22 @@ public struct Semaphore: ~Copyable, Sendable {
   }
 
   /// Takes a permit, and waits for one if there is none: threads in the queue get them in the order in
-  /// which they came. Not in interrupts..
+  /// which they came. Not in interrupts.
   @inline(__always)
   public borrowing func wait() {
     Switch.checkMaySwitch()
     // Acquire pairs with the release in `signal`: what was done before the permit was given is seen.
     if balance.wrappingSubtract(1, ordering: .acquiring).oldValue > 0 { return }
-    waitInTurn()
+    waitInTurn(until: .max)
+  }
+
+  /// `wait`, no longer than until `deadline` (nanoseconds of `MonotonicClock`); returns whether it took a
+  /// permit. Not in interrupts.
+  @inline(__always)
+  public borrowing func wait(until deadline: UInt64) -> Bool {
+    Switch.checkMaySwitch()
+    if balance.wrappingSubtract(1, ordering: .acquiring).oldValue > 0 { return true }
+    return waitInTurn(until: deadline)
   }
 
   /// Takes a permit if there is one; returns whether there was. Any context.
@@ -41,17 +50,42 @@ public struct Semaphore: ~Copyable, Sendable {
   /// Gives a permit: to a thread, if one waits. Any context.
   @inline(__always)
   public borrowing func signal() {
-    if balance.wrappingAdd(1, ordering: .releasing).oldValue >= 0 { return }
-    handOver()
+    // Not preempted between the two: see `giveUp`.
+    Processor.withPreemptionDisabled {
+      if balance.wrappingAdd(1, ordering: .releasing).oldValue < 0 { handOver() }
+    }
   }
 
   @inline(never)
-  private borrowing func waitInTurn() {
-    queue.wait(unless: { permits in
-      if permits == 0 { return false }
-      permits &-= 1
-      return true
-    })
+  @discardableResult
+  private borrowing func waitInTurn(until deadline: UInt64) -> Bool {
+    let isTaken = queue.waitInTurn(until: deadline, unless: Self.take)
+    return isTaken || giveUp()
+  }
+
+  /// Lets the thread, whose time is over, count no more as one that waits; returns whether it has taken a
+  /// permit after all.
+  private borrowing func giveUp() -> Bool {
+    while true {
+      if queue.withState(Self.take) { return true }
+      let seen = balance.load(ordering: .relaxed)
+      if seen >= 0 {
+        // Somebody counts on this thread for a permit and is about to hand it over, or a thread that came
+        // later gets it and counts instead.
+        Processor.pause()
+      } else if balance.compareExchange(expected: seen, desired: seen + 1, ordering: .relaxed)
+        .exchanged
+      {
+        return false
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func take(_ permits: inout Int) -> Bool {
+    if permits == 0 { return false }
+    permits &-= 1
+    return true
   }
 
   @inline(never)

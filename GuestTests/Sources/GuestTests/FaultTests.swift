@@ -1,0 +1,113 @@
+import Apus
+import CProbe
+import GuestTesting
+import VirtualMemory
+
+/// Memory that comes with the first access, and what becomes of accesses to other memory.
+enum FaultTests {
+  static var suite: TestSuite {
+    TestSuite(
+      name: "Faults",
+      [
+        Test("memory comes with the first access, and is zero") { t in
+          let before = settledFreeByteCount()
+          withRange(t, byteCount: 4 << 20) { words in
+            let touched = Memory.freeByteCount
+            for page in 0..<1024 {
+              t.expect(words[page * 512 + page % 512], equals: 0, "page \(page)")
+              words[page * 512] = UInt64(page)
+            }
+            for page in 0..<1024 { t.expect(words[page * 512], equals: UInt64(page)) }
+            t.expect(touched - Memory.freeByteCount >= 4 << 20, "no memory was used")
+          }
+          t.expect(settledFreeByteCount(), equals: before, "free bytes")
+        },
+        Test("all CPUs touch the same pages at once") { t in
+          let before = settledFreeByteCount()
+          withRange(t, byteCount: 256 << 12) { words in
+            let address = UInt(bitPattern: words)
+            CPUSet.online.run { cpu in
+              guard let words = UnsafeMutablePointer<Atomic<UInt64>>(bitPattern: address) else {
+                return
+              }
+              for page in 0..<256 { words[page * 512].wrappingAdd(1, ordering: .relaxed) }
+            }
+            for page in 0..<256 {
+              t.expect(words[page * 512], equals: UInt64(CPUSet.online.count), "page \(page)")
+            }
+          }
+          t.expect(settledFreeByteCount(), equals: before, "free bytes")
+        },
+        Test("faults leave all registers alone") { t in
+          withRange(t, byteCount: 64 << 12) { words in
+            for page in 0..<64 {
+              let line = probe_fault_registers(UInt64(UInt(bitPattern: words + page * 512)))
+              t.expect(line == 0, "register \(line)")
+            }
+          }
+        },
+        Test("interrupts are as they were in a fault") { t in
+          withRange(t, byteCount: 2 << 12) { words in
+            words[0] = 1
+            t.expect(probe_flags() & 0x200 != 0, "interrupts are off after a fault")
+            probe_disable_interrupts()
+            words[512] = 1
+            let flags = probe_flags()
+            probe_enable_interrupts()
+            t.expect(flags & 0x200 == 0, "interrupts are on after a fault")
+          }
+        },
+        Test("reading what is not mapped", dies: "read of 0x0000200000000010: nothing is mapped") {
+          let value = UnsafePointer<UInt64>(bitPattern: 0x2000_0000_0010)?.pointee
+          Console.error("read \(value ?? 0)")
+        },
+        Test("reading what was mapped", dies: "nothing is mapped") {
+          try? AddressSpace.shared.map(at: base, byteCount: 4096, .write)
+          let word = UnsafeMutablePointer<UInt64>(bitPattern: UInt(base))
+          word?.pointee = 1
+          try? AddressSpace.shared.unmap(at: base, byteCount: 4096)
+          Console.error("read \(word?.pointee ?? 0)")
+        },
+        Test("writing to memory that is to be read", dies: "write to 0x0000200000001000: ") {
+          try? AddressSpace.shared.map(at: base, byteCount: 8192, [])
+          let word = UnsafeMutablePointer<UInt64>(bitPattern: UInt(base) + 4096)
+          Console.error("read \(word?.pointee ?? 1)")
+          word?.pointee = 1
+        },
+        Test("executing memory that is to be written", dies: "execution at 0x0000200000000000: ") {
+          try? AddressSpace.shared.map(at: base, byteCount: 4096, .write)
+          UnsafeMutablePointer<UInt8>(bitPattern: UInt(base))?.pointee = 0xC3
+          probe_call(base)
+        },
+        Test("more memory than there is", dies: "out of memory") {
+          let byteCount = (UInt64(Memory.usableByteCount) + 4095) & ~4095
+          try? AddressSpace.shared.map(at: base, byteCount: byteCount, .write)
+          for page in 0..<byteCount / 4096 {
+            UnsafeMutablePointer<UInt64>(bitPattern: UInt(base + page * 4096))?.pointee = 1
+          }
+        },
+      ])
+  }
+
+  static let base = AddressSpace.lowestAddress
+
+  static func settledFreeByteCount() -> Int {
+    Memory.reclaim()
+    AddressSpace.shared.reclaim()
+    Memory.reclaim()
+    return Memory.freeByteCount
+  }
+
+  /// Runs `body` with memory at a fixed place.
+  static func withRange(
+    _ t: TestContext, byteCount: UInt64, _ body: (UnsafeMutablePointer<UInt64>) -> Void
+  ) {
+    do throws(AddressSpaceError) {
+      try AddressSpace.shared.map(at: base, byteCount: byteCount, .write)
+      if let words = UnsafeMutablePointer<UInt64>(bitPattern: UInt(base)) { body(words) }
+      try AddressSpace.shared.unmap(at: base, byteCount: byteCount)
+    } catch {
+      t.fail("an operation on a range fails")
+    }
+  }
+}

@@ -1,0 +1,70 @@
+#if hasFeature(Embedded)
+import CMachine
+import Machine
+import VirtualMemory
+
+/// From the trap to the address space and back.
+enum PageFaults {
+  /// What the stub is told: 0, or why the access cannot be tried again.
+  enum Result: UInt64 {
+    case resolved = 0
+    case unmapped
+    case forbidden
+    case outOfMemory
+    /// The stack on which the fault would be handled goes no further down.
+    case stackOverflow
+    /// The same because of a lack of memory.
+    case noMemoryForStack
+    /// Faults may not come there; in checked builds.
+    case inInterrupt
+    case withLockHeld
+  }
+
+  /// Tries to do what the access needs. Interrupts are as they are.
+  @inline(__always)
+  static func handle(_ trap: TrapFrame) -> Result {
+    let access: PageFault.Access =
+      switch trap.accessKind {
+      case .read: .read
+      case .write: .write
+      case .execute: .execute
+      }
+    return switch AddressSpace.shared.handle(PageFault(at: trap.accessAddress, access)) {
+    case .resolved: .resolved
+    case .outOfMemory: .outOfMemory
+    case .forbidden: .forbidden
+    case .unmapped, .busy: .unmapped
+    }
+  }
+}
+
+/// A page fault, on the stack of the code that was interrupted, with interrupts off before and after; they
+/// are on meanwhile if they were. Returns 0 when the access may be tried again.
+@c(apus_handle_page_fault)
+public func handlePageFault(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> UInt64 {
+  let trap = TrapFrame(frame)
+  if trap.interruptsWereEnabled { Processor.enableInterrupts() }
+  let result = PageFaults.handle(trap)
+  Processor.disableInterrupts()
+  return result.rawValue
+}
+
+/// A page fault in the attempt to go on at the interrupted stack, of which a page is missing. Interrupts
+/// are off. What is to be reported is the fault that came first.
+@c(apus_handle_nested_page_fault)
+public func handleNestedPageFault(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> UInt64 {
+  let trap = TrapFrame(frame)
+  let result = PageFaults.handle(trap)
+  if result == .resolved { return 0 }
+  trap.becomeOuterFault()
+  return (result == .outOfMemory ? PageFaults.Result.noMemoryForStack : .stackOverflow).rawValue
+}
+
+/// The end of the program after a fault that cannot be resolved, on the stack for reports.
+@c(apus_fail_page_fault)
+public func failPageFault(
+  _ frame: UnsafeMutablePointer<apus_trap_frame>, _ failure: UInt64
+) -> Never {
+  Panic.report(frame, PageFaults.Result(rawValue: failure) ?? .unmapped)
+}
+#endif
