@@ -62,7 +62,8 @@ extension AddressSpace {
     kind: (UInt64) -> AreaKind
   ) throws(AddressSpaceError) -> UInt64 {
     try checkPermissions(permissions, options.contains(.allowsWriteAndExecute))
-    let start = try reserve(byteCount: byteCount, alignment: alignment)
+    let start = try map(
+      byteCount: byteCount, alignment: alignment, hint: nil, .inaccessible, area: 0, options: [])
     do throws(AddressSpaceError) {
       try map(
         at: start, byteCount: byteCount, permissions, as: kind(start), replacing: true,
@@ -72,14 +73,5 @@ extension AddressSpace {
       throw error
     }
     return start
-  }
-
-  /// Takes addresses that nobody can access until something is mapped over them, with a name.
-  public func reserve(
-    byteCount: UInt64, alignment: UInt64 = 4096, hint: UInt64? = nil, named name: AreaName
-  ) throws(AddressSpaceError) -> UInt64 {
-    try withNumber(of: AreaKind(.reserved, named: name)) { number throws(AddressSpaceError) in
-      try reserve(byteCount: byteCount, alignment: alignment, hint: hint, area: number)
-    }
   }
 }

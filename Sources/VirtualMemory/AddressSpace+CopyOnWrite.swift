@@ -20,7 +20,8 @@ extension AddressSpace {
     guard let copy = try? frames.pointee.allocate() else { return false }
     let isUsed = Epoch.shared.read {
       var operation = RangeOperation(
-        RangeChange(.copy), from: start, to: start &+ Self.pageSize, root: rootTable)
+        RangeChange(.copy), from: start, to: start &+ Self.pageSize,
+        in: CoveringTable(from: start, to: start &+ Self.pageSize, root: rootTable))
       operation.apply()
       tellCPUs(of: operation)
       let isUsed = operation.installCopy(copy.rawValue)
