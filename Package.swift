@@ -34,8 +34,8 @@ let package = Package(
     .library(
       name: "KernelModules",
       targets: [
-        "Scheduler", "Heap", "VirtualMemory", "PhysicalMemory", "Locking", "PerCPU", "Machine",
-        "Boot",
+        "Parallel", "Scheduler", "Heap", "VirtualMemory", "PhysicalMemory", "Locking", "PerCPU",
+        "Machine", "Boot",
       ]),
     .executable(name: "apus", targets: ["ApusCommand"]),
     .executable(name: "isrcheck", targets: ["ISRCheckCommand"]),
@@ -53,7 +53,8 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "Kernel", "Scheduler", "Interrupts", "Heap", "PhysicalMemory", "Console", "FileSystem",
+        "Kernel", "Parallel", "Scheduler", "Interrupts", "Heap", "PhysicalMemory", "Console",
+        "FileSystem",
         "PerCPU", "Machine",
       ],
       swiftSettings: kernel),
@@ -71,6 +72,8 @@ let package = Package(
       name: "Interrupts", dependencies: ["Console", "Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
+      name: "Parallel", dependencies: ["Scheduler", "PerCPU", "Machine"], swiftSettings: kernel),
+    .target(
       name: "Scheduler", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
@@ -85,7 +88,8 @@ let package = Package(
       name: "PhysicalMemory",
       dependencies: ["Locking", "PerCPU", "Machine", "CMachine", "Boot"], swiftSettings: kernel),
     .target(
-      name: "Console", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"], swiftSettings: kernel),
+      name: "Console", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"],
+      swiftSettings: kernel),
     .target(
       name: "Locking", dependencies: ["PerCPU", "Machine", "CMachine"], swiftSettings: kernel),
     .target(name: "PerCPU", dependencies: ["Machine"], swiftSettings: kernel),
@@ -199,15 +203,16 @@ let package = Package(
     .testTarget(
       name: "KernelTests",
       dependencies: [
-        "Kernel", "Interrupts", "Scheduler", "Heap", "VirtualMemory", "PhysicalMemory", "Console",
+        "Kernel", "Parallel", "Interrupts", "Scheduler", "Heap", "VirtualMemory",
+        "PhysicalMemory", "Console",
         "Locking", "PerCPU", "Machine", "Boot", "TestSupport",
       ],
       swiftSettings: warningsAsErrors),
     .testTarget(
       name: "ExplorationTests",
       dependencies: [
-        "Exploration", "AddressSpaceCampaign", "Kernel", "Interrupts", "Scheduler", "Heap",
-        "VirtualMemory", "PhysicalMemory", "Console",
+        "Exploration", "AddressSpaceCampaign", "Kernel", "Parallel", "Interrupts", "Scheduler",
+        "Heap", "VirtualMemory", "PhysicalMemory", "Console",
         "Locking", "PerCPU", "Machine", "Boot",
       ],
       swiftSettings: warningsAsErrors + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),

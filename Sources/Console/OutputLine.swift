@@ -35,7 +35,8 @@ struct OutputLine: ~Copyable {
   static func end(_ thread: UnsafeMutablePointer<ThreadHeader>) {
     guard let line = thread.pointee.line?.assumingMemoryBound(to: OutputLine.self) else { return }
     thread.pointee.line = nil
-    ConsoleDevice.writeOutput(UnsafeRawBufferPointer(rebasing: line.pointee.bytes[..<line.pointee.count]))
+    ConsoleDevice.writeOutput(
+      UnsafeRawBufferPointer(rebasing: line.pointee.bytes[..<line.pointee.count]))
     line.deinitialize(count: 1)
     line.deallocate()
   }

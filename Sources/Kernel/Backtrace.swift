@@ -15,8 +15,7 @@ enum Backtrace {
     write(index: 0, trap.instructionPointer)
     var frame = trap.framePointer
     for index in 1..<limit {
-      guard frame % 8 == 0, frame != 0, KernelAddressSpace.shared.isMapped(frame),
-        KernelAddressSpace.shared.isMapped(frame &+ 15),
+      guard frame % 8 == 0, frame != 0, isReadable(frame), isReadable(frame &+ 15),
         let words = UnsafePointer<UInt>(bitPattern: frame)
       else { return }
       let (next, returnAddress) = (words[0], words[1])
@@ -26,6 +25,12 @@ enum Backtrace {
       guard next > frame else { return }
       frame = next
     }
+  }
+
+  /// Whether a word can be read. No lock; what is there stays there, since nothing else runs any more.
+  private static func isReadable(_ address: UInt) -> Bool {
+    KernelAddressSpace.shared.isMapped(address)
+      || AddressSpace.shared.translate(UInt64(address)) != nil
   }
 
   private static func write(index: Int, _ address: UInt) {

@@ -1,5 +1,6 @@
 #if hasFeature(Embedded)
 import CMachine
+import Locking
 import Machine
 import VirtualMemory
 
@@ -20,9 +21,33 @@ enum PageFaults {
     case withLockHeld
   }
 
+  #if CHECKED
+  /// Where a fault may not come: in interrupt handlers, and while a spin lock or the lock of a page table is
+  /// held, whose holder must not wait for memory. The next page of the stack in use may be missing
+  /// everywhere but in handlers, which have a stack that is there.
+  private static func violation(_ trap: TrapFrame) -> Result? {
+    if Processor.isInInterrupt { return .inInterrupt }
+    let distance = trap.accessAddress &- UInt64(trap.stackPointer) &+ 4096
+    if distance < KernelAddressSpace.stackGap { return nil }
+    return HeldLockCount.current > 0 || Epoch.shared.isInside ? .withLockHeld : nil
+  }
+  #endif
+
   /// Tries to do what the access needs. Interrupts are as they are.
   @inline(__always)
   static func handle(_ trap: TrapFrame) -> Result {
+    #if CHECKED
+    if let violation = violation(trap) { return violation }
+    // With a lock held the thread stays on its CPU.
+    return HeldLockCount.current > 0
+      ? HeldLockCount.withNone { resolve(trap) } : resolve(trap)
+    #else
+    return resolve(trap)
+    #endif
+  }
+
+  @inline(__always)
+  private static func resolve(_ trap: TrapFrame) -> Result {
     let access: PageFault.Access =
       switch trap.accessKind {
       case .read: .read

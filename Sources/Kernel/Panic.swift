@@ -66,13 +66,12 @@ enum Panic {
   ) -> Never {
     begin { stop(trapped) }
     let frame = TrapFrame(trapped)
-    var line = summary(of: frame, failure)
-    write(line)
+    let area = AddressSpace.shared.area(at: frame.accessAddress)
+    write(summary(of: frame, failure, area))
+    if let area { write(AreaLine(area).text) }
     switch failure {
     case .outOfMemory, .noMemoryForStack:
-      line =
-        "  \(FrameAllocator.shared.freeFrameCount * 4) of \(FrameAllocator.shared.usableFrameCount * 4) KiB are free; give the machine more (apus run --memory)"
-      write(line)
+      writeMemory()
       Backtrace.write(from: frame)
       writeOthers()
       ConsoleDevice.recordUnlocked("out-of-memory")
@@ -86,6 +85,13 @@ enum Panic {
     writeRegisters(frame)
     Backtrace.write(from: frame)
     end()
+  }
+
+  @inline(never)
+  private static func writeMemory() {
+    write(
+      "  \(FrameAllocator.shared.freeFrameCount * 4) of \(FrameAllocator.shared.usableFrameCount * 4) KiB are free; give the machine more (apus run --memory)"
+    )
   }
 
   /// The end of a report: the other CPUs, and no power.
@@ -142,11 +148,13 @@ enum Panic {
   }
 
   private static func summary(
-    of frame: TrapFrame, _ failure: PageFaults.Result? = nil
+    of frame: TrapFrame, _ failure: PageFaults.Result? = nil, _ area: AddressSpace.Area? = nil
   ) -> LogMessage {
     var line: LogMessage = "panic on CPU \(CPU.current.index): \(frame.name)"
     guard let access = frame.memoryAccess else { return line }
-    let isOverflow = failure == .stackOverflow || KernelAddressSpace.isStackRegion(access.address)
+    let isOverflow =
+      failure == .stackOverflow || area?.kind.backing == .guard
+      || KernelAddressSpace.isStackRegion(access.address)
     // A double fault leaves no word of what was accessed, unless a page fault was on the way.
     if frame.isDoubleFault && !isOverflow { return line }
     let verb: StaticString =

@@ -63,7 +63,8 @@ public func boot(_ startInfoAddress: UInt64) {
   let found = UInt64(processors.foundCount)
   Thread.start(
     on: UnsafeMutableRawBufferPointer(
-      start: UnsafeMutableRawPointer(bitPattern: stack.bottom), count: Int(stack.top - stack.bottom))
+      start: UnsafeMutableRawPointer(bitPattern: stack.bottom), count: Int(stack.top - stack.bottom)
+    )
   ) { Program.run(found: found) }
   Idle.run()
 }

@@ -43,6 +43,16 @@ struct HeldLocks {
   @usableFromInline
   static var count: Int { current.pointee.count }
 
+  /// Runs `body` as if this CPU held no lock: what it takes has its order apart. Interrupts may come.
+  @usableFromInline
+  static func withNone<Result>(_ body: () -> Result) -> Result {
+    var kept = HeldLocks(count: 0, entries: current.pointee.entries)
+    swap(&kept, &current.pointee)
+    let result = body()
+    swap(&kept, &current.pointee)
+    return result
+  }
+
   /// Checks that the lock may be taken here and now, before it is waited for.
   @inline(never)
   @usableFromInline
@@ -124,5 +134,15 @@ struct HeldLocks {
       index += 1
     }
   }
+}
+
+/// The locks that this CPU holds, to the handling of page faults: a fault on the stack may come with any lock
+/// held, whose order is not that of the locks which the fault takes.
+public enum HeldLockCount {
+  /// How many there are.
+  public static var current: Int { HeldLocks.count }
+
+  /// Runs `body` as if there were none.
+  public static func withNone<Result>(_ body: () -> Result) -> Result { HeldLocks.withNone(body) }
 }
 #endif

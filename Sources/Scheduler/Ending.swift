@@ -45,6 +45,7 @@ enum Ending {
 extension Thread {
   /// Ends the running thread, as the end of what it runs does. What its functions hold is not given back.
   public static func exit() -> Never {
+    ThreadLocals.destroyAll(of: Scheduler.currentRecord)
     Processor.disableInterrupts()
     InterruptsDisabled.assumed { proof in
       let own = Scheduler.queues.current

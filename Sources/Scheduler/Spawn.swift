@@ -60,7 +60,8 @@ extension Thread {
     InterruptsDisabled.assumed { proof in Switch.finish(proof) }
     Processor.enableInterrupts()
     let record = argument.assumingMemoryBound(to: ThreadRecord.self)
-    record.pointee.body.take()?()
+    // Whoever sees to the end lets go of what it holds: nothing is left in the heap of the CPU where it ran.
+    record.pointee.body?()
     if record.pointee.header.line != nil { apus_end_output() }
     Thread.exit()
   }

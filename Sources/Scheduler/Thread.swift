@@ -50,6 +50,9 @@ struct ThreadRecord: ~Copyable {
   /// See `Ending`.
   let ending = Atomic<UInt64>(Ending.runs)
 
+  /// The thread's own, while it runs. See `ThreadLocal`.
+  var locals = ThreadLocals()
+
   // Of the thread, and of others only by a queue's or a timer list's lock: here and not on its stack, which
   // need not be there for other CPUs.
   /// Its place in a wait queue, while it waits.
@@ -59,7 +62,7 @@ struct ThreadRecord: ~Copyable {
 
   // Constant.
   let priority: Int
-  /// What it runs; taken when it starts.
+  /// What it runs.
   var body: (() -> Void)?
   /// The memory of its stack; `nil` for a CPU's idle loop.
   let memory: ThreadMemory?

@@ -102,7 +102,9 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
   }
 
   /// Enters what was measured on Linux, in place of the catalog's figures.
-  public mutating func adopt(_ figures: [Double], of benchmarks: [Benchmark], onLinux package: String) {
+  public mutating func adopt(
+    _ figures: [Double], of benchmarks: [Benchmark], onLinux package: String
+  ) {
     linux = package
     for (benchmark, figure) in zip(benchmarks, figures) {
       for index in results.indices where results[index].name == benchmark.name {

@@ -8,7 +8,7 @@ enum Scenarios {
       + CPUWorkScenarios.all
       + KernelAddressSpaceScenarios.all + AddressSpaceScenarios.all + FrameAllocatorScenarios.all
       + ConsoleScenarios.all + HeapScenarios.all + SchedulerScenarios.all
-      + BlockingScenarios.all
+      + BlockingScenarios.all + ParallelScenarios.all
       + TimerScenarios.all
   }
 

@@ -108,12 +108,14 @@ public enum PageTableFormat {
 
   /// Bytes that one entry of a level covers.
   @inline(__always)
-  public static func span(level: Int) -> UInt64 { 4096 << UInt64(9 * level) }
+  public static func span(level: Int) -> UInt64 {
+    4096 &<< UInt64(truncatingIfNeeded: 9 &* level)
+  }
 
   /// Which entry of a table at `level` leads to `address`.
   @inline(__always)
   public static func index(of address: UInt64, level: Int) -> Int {
-    Int(truncatingIfNeeded: address >> UInt64(12 + 9 * level) & 511)
+    Int(truncatingIfNeeded: address &>> UInt64(truncatingIfNeeded: 12 &+ 9 &* level) & 511)
   }
 }
 #endif

@@ -43,22 +43,25 @@ public final class Channel<Element: Sendable>: Sendable {
   /// waits for nothing.
   public func send(_ element: Element, until deadline: UInt64) throws(SendError) {
     var slot: Element? = element
-    let error: SendError? = withUnsafeMutablePointer(to: &slot) { slot in
-      while true {
-        switch trySend(slot) {
-        case .isDone: return nil
-        case .isClosed: return .isClosed
-        case .mustWait: break
-        }
-        let wasWoken = queue.waitInTurn(
-          until: deadline, as: WaitingParty(slot, isSender: true).tag,
-          unless: { $0.isClosed || !$0.isFull })
-        // A receiver has taken it, or the channel was closed, or there was room before this thread queued.
-        if slot.pointee == nil { return nil }
-        if !wasWoken { return .isFull }
+    while true {
+      switch trySend(&slot) {
+      case .isDone: return
+      case .isClosed: throw .isClosed
+      case .mustWait: break
       }
+      if deadline < .max, MonotonicClock.nanoseconds >= deadline { throw .isFull }
+      // On the heap: whoever takes it does so with the queue's lock held, where no stack may be touched but
+      // one's own.
+      let place = UnsafeMutablePointer<Element?>.allocate(capacity: 1)
+      place.initialize(to: slot.take())
+      _ = queue.waitInTurn(
+        until: deadline, as: WaitingParty(place, isSender: true).purpose,
+        unless: { $0.isClosed || !$0.isFull })
+      slot = place.move()
+      place.deallocate()
+      // If it is still there, the channel was closed, the time is over, or there was room after all.
+      if slot == nil { return }
     }
-    if let error { throw error }
   }
 
   /// Receives the next element, and waits as long as there is none; `nil` when the channel is closed and
@@ -71,23 +74,22 @@ public final class Channel<Element: Sendable>: Sendable {
   /// `MonotonicClock`; one that has passed waits for nothing.
   public func receive(until deadline: UInt64) throws(ReceiveError) -> Element {
     var slot: Element?
-    let error: ReceiveError? = withUnsafeMutablePointer(to: &slot) { slot in
-      while true {
-        switch tryReceive(slot) {
-        case .isDone: return nil
-        case .isClosed: return .isClosed
-        case .mustWait: break
-        }
-        let wasWoken = queue.waitInTurn(
-          until: deadline, as: WaitingParty(slot, isSender: false).tag,
+    while true {
+      switch tryReceive(&slot) {
+      case .isDone: break
+      case .isClosed: throw .isClosed
+      case .mustWait:
+        if deadline < .max, MonotonicClock.nanoseconds >= deadline { throw .isEmpty }
+        let place = UnsafeMutablePointer<Element?>.allocate(capacity: 1)
+        place.initialize(to: nil)
+        _ = queue.waitInTurn(
+          until: deadline, as: WaitingParty(place, isSender: false).purpose,
           unless: { $0.isClosed || !$0.isEmpty })
-        if slot.pointee != nil { return nil }
-        if !wasWoken { return .isEmpty }
+        slot = place.move()
+        place.deallocate()
       }
+      if let slot { return slot }
     }
-    if let error { throw error }
-    guard let slot else { fatalError("a channel has handed over nothing") }
-    return slot
   }
 
   /// Ends the channel: what was sent can still be received, and nothing can be sent any more. Threads that
@@ -101,7 +103,7 @@ public final class Channel<Element: Sendable>: Sendable {
 
   private enum Outcome { case isDone, isClosed, mustWait }
 
-  private func trySend(_ slot: UnsafeMutablePointer<Element?>) -> Outcome {
+  private func trySend(_ slot: inout Element?) -> Outcome {
     var outcome: Outcome?
     queue.wake(while: { ring, first in
       if outcome != nil { return false }
@@ -110,21 +112,21 @@ public final class Channel<Element: Sendable>: Sendable {
         return false
       }
       if let first, let receiver = WaitingParty<Element>(first).receiver {
-        receiver.pointee = slot.pointee.take()
+        receiver.pointee = slot.take()
         outcome = .isDone
         return true
       }
-      outcome = ring.append(from: slot) ? .isDone : .mustWait
+      outcome = ring.append(from: &slot) ? .isDone : .mustWait
       return false
     })
     return outcome ?? .mustWait
   }
 
-  private func tryReceive(_ slot: UnsafeMutablePointer<Element?>) -> Outcome {
+  private func tryReceive(_ slot: inout Element?) -> Outcome {
     var outcome: Outcome?
     queue.wake(while: { ring, first in
       if outcome != nil { return false }
-      guard ring.removeFirst(into: slot) else {
+      guard ring.removeFirst(into: &slot) else {
         outcome = ring.isClosed ? .isClosed : .mustWait
         return false
       }
@@ -132,28 +134,30 @@ public final class Channel<Element: Sendable>: Sendable {
       guard !ring.isClosed, let first, let sender = WaitingParty<Element>(first).sender else {
         return false
       }
-      return ring.append(from: sender)
+      return ring.append(from: &sender.pointee)
     })
     return outcome ?? .mustWait
   }
 }
 
-/// A thread that waits at a channel: where on its stack the element is, or is to be put.
+/// A thread that waits at a channel: where its element is, or is to be put.
 private struct WaitingParty<Element> {
   /// The address, and 1 for a sender.
-  let tag: UInt
+  let purpose: UInt
 
   init(_ slot: UnsafeMutablePointer<Element?>, isSender: Bool) {
     // In a word of its own, whatever the alignment of the element is.
-    tag = UInt(bitPattern: slot) << 1 | (isSender ? 1 : 0)
+    purpose = UInt(bitPattern: slot) << 1 | (isSender ? 1 : 0)
   }
 
-  init(_ waiter: Waiter) { tag = waiter.purpose }
+  init(_ waiter: Waiter) { purpose = waiter.purpose }
 
-  var sender: UnsafeMutablePointer<Element?>? { tag & 1 == 1 ? slot : nil }
-  var receiver: UnsafeMutablePointer<Element?>? { tag & 1 == 0 ? slot : nil }
+  var sender: UnsafeMutablePointer<Element?>? { purpose & 1 == 1 ? slot : nil }
+  var receiver: UnsafeMutablePointer<Element?>? { purpose & 1 == 0 ? slot : nil }
 
-  private var slot: UnsafeMutablePointer<Element?>? { UnsafeMutablePointer(bitPattern: tag >> 1) }
+  private var slot: UnsafeMutablePointer<Element?>? {
+    UnsafeMutablePointer(bitPattern: purpose >> 1)
+  }
 }
 
 /// Elements in the order in which they came, up to a number.
@@ -173,8 +177,8 @@ struct ElementRing<Element> {
   var isFull: Bool { count == capacity }
 
   /// Moves an element in, if there is room.
-  mutating func append(from slot: UnsafeMutablePointer<Element?>) -> Bool {
-    guard !isFull, let element = slot.pointee.take() else { return false }
+  mutating func append(from slot: inout Element?) -> Bool {
+    guard !isFull, let element = slot.take() else { return false }
     var index = first + count
     if index >= capacity { index -= capacity }
     (elements + index).initialize(to: element)
@@ -183,9 +187,9 @@ struct ElementRing<Element> {
   }
 
   /// Moves the first element out, if there is one.
-  mutating func removeFirst(into slot: UnsafeMutablePointer<Element?>) -> Bool {
+  mutating func removeFirst(into slot: inout Element?) -> Bool {
     if isEmpty { return false }
-    slot.pointee = (elements + first).move()
+    slot = (elements + first).move()
     first += 1
     if first == capacity { first = 0 }
     count -= 1

@@ -43,6 +43,6 @@ public struct Condition: ~Copyable, Sendable {
 
   /// Wakes all threads that wait. Any context.
   public borrowing func broadcast() {
-    queue.wake(while: { _, first in first != nil })
+    queue.wakeAll()
   }
 }

@@ -52,6 +52,6 @@ public struct Once: ~Copyable, Sendable {
 
   private borrowing func end(_ result: UInt32) {
     progress.store(result, ordering: .releasing)
-    queue.wake(while: { _, first in first != nil })
+    queue.wakeAll()
   }
 }
