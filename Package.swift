@@ -53,9 +53,9 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "Kernel", "Parallel", "Scheduler", "Interrupts", "Heap", "PhysicalMemory", "Console",
+        "Kernel", "Parallel", "Scheduler", "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory", "Console",
         "FileSystem",
-        "PerCPU", "Machine",
+        "PerCPU", "Machine", "Boot",
       ],
       swiftSettings: kernel),
     .target(name: "GuestTesting", dependencies: ["Apus"], swiftSettings: kernel),

@@ -58,7 +58,7 @@ enum PageFaults {
     case .resolved: .resolved
     case .outOfMemory: .outOfMemory
     case .forbidden: .forbidden
-    case .unmapped, .busy: .unmapped
+    case .unmapped, .busy, .needsCopy: .unmapped
     }
   }
 }

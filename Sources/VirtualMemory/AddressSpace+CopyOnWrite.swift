@@ -6,9 +6,9 @@ import PhysicalMemory
 /// Copy on write. A page that somebody else may have, too, is read-only to the processor; the first
 /// write gets a copy.
 ///
-/// That is a change of the translation, so it is an operation on the range of one page: with the lock of
-/// its table, the page is taken away, and the copy takes its place when no CPU remembers the page any
-/// more. Otherwise one CPU could write to the copy while another still reads what was. Modelled in
+/// That is a change of the translation, so it is a range operation on one page: with the lock of its
+/// table, the page is taken away, and the copy takes its place when no CPU remembers the page any more.
+/// Otherwise one CPU could write to the copy while another still reads what was. Modelled in
 /// `Models/CopyOnWrite.pml`.
 extension AddressSpace {
   /// Copies the page at an address if that is what a write there needs; returns false if there is no
@@ -16,40 +16,38 @@ extension AddressSpace {
   /// sleep. Outside of epoch sections.
   @inline(never)
   func copyPage(at address: UInt64) -> Bool {
-    let start = address & ~(Self.pageSize &- 1)
     guard let copy = try? frames.pointee.allocate() else { return false }
-    let isUsed = Epoch.shared.read {
-      var operation = RangeOperation(
-        RangeChange(.copy), from: start, to: start &+ Self.pageSize,
-        in: CoveringTable(from: start, to: start &+ Self.pageSize, root: rootTable))
-      operation.apply()
-      tellCPUs(of: operation)
-      let isUsed = operation.installCopy(copy.rawValue)
-      operation.finish { removedTables.add($0) }
-      return isUsed
-    }
+    let start = address & ~(Self.pageSize &- 1)
+    let isUsed = Epoch.shared.read { replacePage(at: start, byCopyIn: copy.rawValue) }
     // The page was copied, unmapped or protected by others meanwhile.
     if !isUsed { frames.pointee.free(copy) }
     return true
   }
-}
 
-extension RangeOperation {
-  /// Fills a frame with the contents of the page that was taken away, and puts it in the page's place.
-  /// When no CPU remembers the page. Returns whether a page was taken away.
-  mutating func installCopy(_ frame: UInt64) -> Bool {
-    guard isUnfinished, coverLevel == 0 else { return false }
-    let slot = cover[PageTableFormat.index(of: start, level: 0)]
-    let taken = slot.load()
-    if let copy = PhysicalMemoryWindow.pointer(to: frame),
-      let page = PhysicalMemoryWindow.pointer(to: taken.address)
-    {
-      copy.copyMemory(from: page, byteCount: Int(FrameAllocator.frameSize))
+  /// Returns whether the frame is used. In an epoch section.
+  @inline(__always)
+  private func replacePage(at start: UInt64, byCopyIn frame: UInt64) -> Bool {
+    let end = start &+ Self.pageSize
+    let cover = CoveringTable(from: start, to: end, root: rootTable)
+    let slot = cover.table[PageTableFormat.index(of: start, level: 0)]
+    let page = slot.load()
+    guard cover.level == 0, page.isPresent, page.isCopiedOnWrite, page.allowed.contains(.write)
+    else {
+      cover.table.unlock()
+      return false
     }
-    let promise = taken.changed
+    // Under the lock nobody else changes what is no promise.
+    slot.store(page.changing(to: PageTableEntry(reserved: page.allowed, area: page.area)))
+    TLBShootdown.run(on: activeCPUs, from: start, to: end)
+    if let copy = PhysicalMemoryWindow.pointer(to: frame),
+      let bytes = PhysicalMemoryWindow.pointer(to: page.address)
+    {
+      copy.copyMemory(from: bytes, byteCount: Int(Self.pageSize))
+    }
     slot.store(
-      PageTableEntry(
-        page: frame, promise.allowed, level: 0, area: promise.area, isForeign: false))
+      PageTableEntry(page: frame, page.allowed, level: 0, area: page.area, isForeign: false))
+    cover.table.unlock()
+    if !page.isForeign { frames.pointee.free(PhysicalAddress(page.address)) }
     return true
   }
 }

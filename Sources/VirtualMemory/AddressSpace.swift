@@ -175,24 +175,18 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// Ends an operation whose changes are made, in its epoch section.
   @inline(__always)
   func complete(_ operation: consuming RangeOperation) {
-    tellCPUs(of: operation)
+    if operation.isStale {
+      TLBShootdown.run(on: activeCPUs, from: operation.start, to: operation.end)
+    }
     if operation.emptiedTableCount != 0 {
       ownArena.pointee.emptyTableCount &+= operation.emptiedTableCount
     }
     operation.finish { removedTables.add($0) }
   }
 
-  /// Waits until no CPU remembers more than is left. With the locks of the operation.
-  @inline(__always)
-  func tellCPUs(of operation: borrowing RangeOperation) {
-    if operation.isStale {
-      TLBShootdown.run(on: activeCPUs, from: operation.start, to: operation.end)
-    }
-  }
-
   /// The CPUs to tell of what was changed before. The fence pairs with the one in `activate`: either
   /// the CPU is seen here, or it finds the new entries.
-  private var activeCPUs: CPUSet {
+  var activeCPUs: CPUSet {
     memoryFence(ordering: .sequentiallyConsistent)
     return CPUSet(bits: active.load(ordering: .relaxed))
   }

@@ -15,8 +15,6 @@ struct RangeChange {
     case preferLargePages(Bool)
     /// Pages go, promises stay.
     case drop
-    /// A page that is to be copied before it is written, and may be, goes; its promise stays.
-    case copy
     /// Empty tables are taken out.
     case trim
   }
@@ -31,7 +29,7 @@ struct RangeChange {
   var promise: PageTableEntry? {
     switch kind {
     case .reserve(let promise), .replace(let promise): promise
-    case .unmap, .protect, .preferLargePages, .drop, .copy, .trim: nil
+    case .unmap, .protect, .preferLargePages, .drop, .trim: nil
     }
   }
 
@@ -57,7 +55,6 @@ struct RangeChange {
     case .protect(let permissions): Self.protect(entry, permissions, level: level)
     case .preferLargePages(let isPreferred): Self.prefer(isPreferred, entry, level: level)
     case .drop: Self.drop(entry, level: level)
-    case .copy: Self.copy(entry)
     case .trim: entry
     }
   }
@@ -98,14 +95,6 @@ struct RangeChange {
     return entry.changing(
       to: PageTableEntry(
         reserved: entry.allowed, area: entry.area, prefersLargePages: level > 0))
-  }
-
-  @inline(__always)
-  static func copy(_ entry: PageTableEntry) -> PageTableEntry {
-    guard entry.isPresent, entry.isCopiedOnWrite, entry.allowed.contains(.write) else {
-      return entry
-    }
-    return entry.changing(to: PageTableEntry(reserved: entry.allowed, area: entry.area))
   }
 
   // MARK: Parts of entries
@@ -158,7 +147,7 @@ struct RangeChange {
       // A part of a large page's range is filled with small ones in any case.
       if part.level == 1 && isPreferred { return entry }
       return isCovered || part.level == 1 ? entry.preferringLargePages(isPreferred) : nil
-    case .drop, .copy, .trim:
+    case .drop, .trim:
       return entry
     }
   }
@@ -180,7 +169,7 @@ struct RangeChange {
     switch kind {
     case .protect(let permissions): entry.allowed == permissions ? entry : nil
     case .drop: entry.isForeign ? entry : nil
-    case .copy, .trim: entry
+    case .trim: entry
     case .preferLargePages(let isPreferred): isPreferred ? entry : nil
     case .reserve, .replace, .unmap: nil
     }

@@ -194,8 +194,6 @@ struct RangeOperation: ~Copyable {
       changeEntries(of: table, first, end) { RangeChange.protect($0, permissions, level: 0) }
     case .drop:
       changeEntries(of: table, first, end) { RangeChange.drop($0, level: 0) }
-    case .copy:
-      changeEntries(of: table, first, end) { RangeChange.copy($0) }
     case .preferLargePages, .trim: break
     }
   }

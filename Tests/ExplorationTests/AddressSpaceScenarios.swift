@@ -28,8 +28,10 @@ enum AddressSpaceScenarios {
     let space = AddressSpace()
     private let frames = UnsafeMutablePointer<FrameAllocator>.allocate(capacity: 1)
     private let simulation: Simulation
-    private let memory = SimulatedMemory(byteCount: 24 * 4096)
+    private let memory = SimulatedMemory(byteCount: 26 * 4096)
     private let metadata = Storage(byteCount: FrameAllocator.metadataByteCount(upTo: 24 * 4096))
+    /// Two pages of memory that nobody hands out: a file's.
+    static let file = PhysicalRange(start: UInt64(24 * 4096), byteCount: 2 * 4096)
     private let mmu: SimulatedMMU
     private let root: UInt64
     private var freeAtStart = 0
@@ -49,8 +51,8 @@ enum AddressSpaceScenarios {
         (try? space.initialize(
           root: root, from: base, to: base << 1, on: frames, cpuCount: cpuCount)) != nil,
         "no memory for an address space")
-      // The table of the arena is there for good.
-      _ = map(base, 1)
+      // The table of the arena is there for good, and so is the side table of kinds.
+      _ = try? space.map(at: base, byteCount: page, .write, as: AreaKind(.anonymous, named: "first"))
       unmap(base, 1)
       space.reclaim()
       freeAtStart = frames.pointee.freeFrameCount
@@ -119,6 +121,24 @@ enum AddressSpaceScenarios {
         (try? space.unmap(at: start, byteCount: count * page)) != nil, "unmap is refused")
     }
 
+    /// Maps the file, whose words say where they are; returns the first address.
+    func mapFile(_ permissions: PagePermissions = .write) -> UInt64 {
+      for address in stride(from: Self.file.start.rawValue, to: Self.file.end.rawValue, by: 8) {
+        PhysicalMemoryWindow.pointer(to: address)?.storeBytes(of: address, as: UInt64.self)
+      }
+      let start = try? space.map(file: Self.file, permissions)
+      simulation.check(start != nil, "no memory for a file")
+      return start ?? 0
+    }
+
+    /// Nobody has written to the file.
+    func checkFile() {
+      for address in stride(from: Self.file.start.rawValue, to: Self.file.end.rawValue, by: 8) {
+        let word = PhysicalMemoryWindow.pointer(to: address)?.load(as: UInt64.self)
+        simulation.check(word == address, "a file was written")
+      }
+    }
+
     /// Takes all frames and writes to them: who still reaches one by an old translation reads this, and
     /// destroys it by writing.
     func spoilFreeFrames() -> [PhysicalAddress] {
@@ -151,7 +171,7 @@ enum AddressSpaceScenarios {
     }
   }
 
-  private static func scenario(
+  static func scenario(
     _ name: String, cpuCount: Int, stepLimit: Int = 20_000,
     _ body: @escaping @Sendable (Machine, Simulation) -> Void
   ) -> Scenario {
