@@ -1,5 +1,7 @@
 #if hasFeature(Embedded)
 import Boot
+import Console
+import VirtualMemory
 
 /// Numbers on the kernel's command line that the start-up obeys.
 struct BootOptions {
@@ -8,10 +10,30 @@ struct BootOptions {
   let claimedCPU: UInt64?
   /// `cpus.patience=MILLISECONDS`: how long a CPU may take to start after the last one that did.
   let patienceInMilliseconds: UInt64
+  /// `vm.scheme=shared` or `vm.scheme=per-cpu`: how much of the page tables each CPU has for itself.
+  let pageTableScheme: PageTableScheme
 
   init(_ line: KernelCommandLine<some PhysicalMemoryReader>) {
     claimedCPU = Self.number("cpus.claim", in: line)
+    pageTableScheme = Self.scheme(in: line)
     patienceInMilliseconds = Self.number("cpus.patience", in: line) ?? 10_000
+  }
+
+  /// The scheme of that name; an unknown one is reported, and the usual one is used.
+  private static func scheme(
+    in line: KernelCommandLine<some PhysicalMemoryReader>
+  ) -> PageTableScheme {
+    guard let bytes = line.value(of: "vm.scheme") else { return .shared }
+    var name: UInt64 = 0
+    line.decode(bytes) { name = name << 8 | UInt64($0) }
+    // The names as numbers: strings that are compared cost the image tables.
+    switch name {
+    case 0x73_6861_7265_64: return .shared
+    case 0x70_6572_2D63_7075: return .perCPU
+    default:
+      Log.warning("vm.scheme is neither shared nor per-cpu: the tables are shared")
+      return .shared
+    }
   }
 
   /// The decimal number that is an option's value; `nil` without one, or when it is none.

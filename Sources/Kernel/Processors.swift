@@ -109,17 +109,14 @@ struct Processors {
     }
     ProcessorBlocks.store(block, for: CPU(index: 0))
     Processor.configure(block)
-    do throws(FrameAllocatorError) {
-      try withUnsafePointer(to: FrameAllocator.shared) { frames throws(FrameAllocatorError) in
-        try AddressSpace.shared.initialize(
-          root: AddressTranslation.root, from: AddressSpace.lowestAddress,
-          to: AddressSpace.addressLimit, on: frames, cpuCount: count)
-      }
-    } catch {
+    let space: Void? = withUnsafePointer(to: FrameAllocator.shared) {
+      try? AddressSpace.shared.initialize(
+        scheme: options.pageTableScheme, on: $0, cpuCount: count)
+    }
+    guard space != nil, (try? AddressSpace.shared.activate()) != nil else {
       StartUpFailure.stop("too little memory for an address space: give the machine more")
     }
     FrameAllocator.shared.fillReserve()
-    AddressSpace.shared.activate()
     Processor.enableInterrupts()
   }
 
@@ -135,7 +132,8 @@ struct Processors {
       guard
         let block = Self.makeBlock(
           at: blocks + index * Int(ProcessorBlock.size), index: index),
-        let stack = try? KernelAddressSpace.shared.makeStack(byteCount: Self.idleStackSize)
+        let stack = try? KernelAddressSpace.shared.makeStack(byteCount: Self.idleStackSize),
+        (try? AddressSpace.shared.prepare(for: CPU(index: index))) != nil
       else {
         Log.warning("CPU \(index) and those after it are left off: too little memory for stacks")
         break

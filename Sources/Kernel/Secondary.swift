@@ -23,10 +23,10 @@ enum ProcessorBlocks {
 public func secondaryBoot(_ index: UInt64) {
   let cpu = CPU(index: Int(index))
   Processor.configure(ProcessorBlocks.block(of: cpu))
-  guard Admission.admit(cpu) else { Processor.halt() }
+  // Its root was made before it was started.
+  guard (try? AddressSpace.shared.activate()) != nil, Admission.admit(cpu) else { Processor.halt() }
   // The boot CPU waits for this.
   FrameAllocator.shared.fillReserve()
-  AddressSpace.shared.activate()
   Processor.send(.wake, to: 0)
   Processor.enableInterrupts()
   Idle.run()

@@ -38,7 +38,10 @@ extension AddressSpace {
     }
     // Under the lock nobody else changes what is no promise.
     slot.store(page.changing(to: PageTableEntry(reserved: page.allowed, area: page.area)))
-    TLBShootdown.run(on: activeCPUs, from: start, to: end)
+    let holders = cover.table.hasHolders ? slot.takeHolders() : 0
+    TLBShootdown.run(
+      on: cpusToTell(holders: holders, from: start, to: end), privateTables, from: start, to: end,
+      keeping: nil)
     if let copy = PhysicalMemoryWindow.pointer(to: frame),
       let bytes = PhysicalMemoryWindow.pointer(to: page.address)
     {
@@ -48,6 +51,7 @@ extension AddressSpace {
       PageTableEntry(page: frame, page.allowed, level: 0, area: page.area, isForeign: false))
     cover.table.unlock()
     if !page.isForeign { frames.pointee.free(PhysicalAddress(page.address)) }
+    ownTables.freeUnlinked()
     return true
   }
 }

@@ -13,7 +13,7 @@ extension AddressSpace {
   }
 
   func populate(from start: UInt64, to end: UInt64) throws(AddressSpaceError) {
-    var stock = PageStock(frames)
+    var stock = PageStock(for: rootTable)
     defer { stock.free() }
     while true {
       var needs = PageNeeds(limit: frames.pointee.freeFrameCount)

@@ -18,6 +18,10 @@ public struct AddressSpace: ~Copyable, Sendable {
   private let root = BootConstant<UInt64>(0)
   let lowest = BootConstant<UInt64>(0)
   let limit = BootConstant<UInt64>(0)
+  private let schemeNumber = BootConstant<UInt64>(0)
+  private let cpuCount = BootConstant<Int>(0)
+  /// What each CPU has of the page tables for itself.
+  let privateTables = CPULocal<PrivateTables.State>()
   /// The CPUs whose processors may use the tables.
   private let active = Atomic<UInt64>(0)
   let removedTables = RemovedTables()
@@ -27,19 +31,22 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// An address space that is nowhere yet.
   public init() {}
 
-  /// Takes the addresses from `start` up to `end` of the tree of tables at physical address `root`,
-  /// of which nobody else changes that part; the root is a frame of `frames`, which stays where it is.
-  /// For `cpuCount` CPUs; their storage are frames that stay, too. On the boot CPU.
+  /// Takes the addresses from `start` up to `end`, whole entries of a root table, for the CPUs with
+  /// indices below `cpuCount`. The tables, and the CPUs' storage, are frames of `frames`, which stays where
+  /// it is. On the boot CPU.
   public func initialize(
-    root: UInt64, from start: UInt64, to end: UInt64, on frames: UnsafePointer<FrameAllocator>,
-    cpuCount: Int
+    from start: UInt64 = AddressSpace.lowestAddress, to end: UInt64 = AddressSpace.addressLimit,
+    scheme: PageTableScheme, on frames: UnsafePointer<FrameAllocator>, cpuCount: Int
   ) throws(FrameAllocatorError) {
+    let root = try TablePage.makeRoot(of: frames, hasHolders: scheme.hasHoldersOfPages)
     allocator.set(UInt64(UInt(bitPattern: frames)))
-    self.root.set(root)
-    frames.pointee.setUse(.pageTable, value: 0, of: PhysicalAddress(root))
+    self.root.set(root.address)
     lowest.set(start)
     limit.set(end)
-    let byteCount = UInt64(CPULocal<Arena>.byteCount(for: cpuCount))
+    schemeNumber.set(scheme.rawValue)
+    self.cpuCount.set(cpuCount)
+    let arenasByteCount = CPULocal<Arena>.byteCount(for: cpuCount)
+    let byteCount = UInt64(arenasByteCount + CPULocal<PrivateTables.State>.byteCount(for: cpuCount))
     let storage = try frames.pointee.allocate(
       count: Int((byteCount + FrameAllocator.frameSize - 1) / FrameAllocator.frameSize))
     let pointer = PhysicalMemoryWindow.pointer(to: storage.rawValue).unsafelyUnwrapped
@@ -47,11 +54,27 @@ public struct AddressSpace: ~Copyable, Sendable {
       let number = arenas.number(of: $0.index)
       return Arena(cursor: arenas.start(number), end: arenas.end(number))
     }
+    privateTables.initialize(in: pointer + arenasByteCount, count: cpuCount) { _ in
+      PrivateTables.State(scheme: scheme, frames: frames, start: start, end: end)
+    }
+  }
+
+  /// How much of the page tables each CPU has for itself.
+  public var scheme: PageTableScheme {
+    PageTableScheme(rawValue: schemeNumber.value) ?? .shared
   }
 
   static let pageSize = FrameAllocator.frameSize
 
-  var rootTable: TablePage { TablePage(root.value, of: frames) }
+  /// The root of the tree that all CPUs share.
+  @inline(__always)
+  var rootTable: TablePage {
+    TablePage(root.value, of: frames, hasHolders: scheme.hasHoldersOfPages)
+  }
+
+  /// What this CPU has for itself. With preemption off.
+  @inline(__always)
+  var ownTables: PrivateTables { PrivateTables(privateTables.current) }
 
   /// The first address of the space.
   var lowestAddress: UInt64 { lowest.value }
@@ -75,15 +98,47 @@ public struct AddressSpace: ~Copyable, Sendable {
 
   // MARK: CPUs
 
-  /// Makes the calling CPU one that is told of changes, before it uses the tables. A full fence: what
-  /// was changed before is seen by its first walk.
-  public func activate() {
-    active.bitwiseOr(CPUSet(.current).rawValue, ordering: .sequentiallyConsistent)
+  /// Makes the root of a CPU that does not run yet, so that its `activate` cannot fail.
+  public func prepare(for cpu: CPU) throws(AddressSpaceError) {
+    do throws(FrameAllocatorError) {
+      try PrivateTables(privateTables.pointer(for: cpu)).makeRoot()
+    } catch {
+      throw .outOfMemory
+    }
   }
 
-  /// The calling CPU uses the tables no more, and has forgotten them.
+  /// Makes the calling CPU use these page tables. The first time it makes the CPU's own root, which
+  /// may fail. Not in interrupts; the thread stays on this CPU until `deactivate`.
+  public func activate() throws(AddressSpaceError) {
+    Processor.disablePreemption()
+    defer { Processor.enablePreemption() }
+    let own = ownTables
+    do throws(FrameAllocatorError) { try own.makeRoot() } catch { throw .outOfMemory }
+    // Before the first walk, and a full fence: what was changed before is found by it.
+    active.bitwiseOr(CPUSet(.current).rawValue, ordering: .sequentiallyConsistent)
+    AddressTranslation.use(root: own.root.address)
+  }
+
+  /// Makes the calling CPU use the kernel's page tables alone. What it has of its own stays, to be used
+  /// when it comes back.
   public func deactivate() {
+    Processor.disablePreemption()
+    // What it remembers is forgotten before it is not told any more.
+    AddressTranslation.use(root: KernelAddressSpace.shared.rootAddress)
     active.bitwiseAnd(~CPUSet(.current).rawValue, ordering: .releasing)
+    Processor.enablePreemption()
+  }
+
+  /// Gives back the memory that the calling CPU's own tables take, and its root. After `deactivate`; not
+  /// in interrupts. Takes as long as there are pages in the tables.
+  public func releaseTables() {
+    Epoch.shared.read { ownTables.release(commonRoot: rootTable) }
+  }
+
+  /// What a CPU has counted of the shootdowns of this address space. Exact when it does none just now.
+  public func shootdownCounts(of cpu: CPU) -> ShootdownCounts {
+    guard cpu.index < cpuCount.value else { return ShootdownCounts() }
+    return privateTables.pointer(for: cpu).pointee.counts.values
   }
 
   // MARK: Faults
@@ -93,7 +148,9 @@ public struct AddressSpace: ~Copyable, Sendable {
   public func handle(_ fault: PageFault) -> PageFault.Outcome {
     guard fault.address >= lowest.value, fault.address < limit.value else { return .unmapped }
     while true {
-      let outcome = Epoch.shared.read { fault.resolve(in: rootTable, kinds: areaKinds) }
+      let outcome = Epoch.shared.read {
+        fault.resolve(in: rootTable, for: ownTables, kinds: areaKinds)
+      }
       switch outcome {
       case .busy:
         // A range operation is on its way: it waits for this CPU, too.
@@ -175,20 +232,34 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// Ends an operation whose changes are made, in its epoch section.
   @inline(__always)
   func complete(_ operation: consuming RangeOperation) {
-    if operation.isStale {
-      TLBShootdown.run(on: activeCPUs, from: operation.start, to: operation.end)
+    let isStale = operation.isStale
+    if isStale {
+      TLBShootdown.run(
+        on: cpusToTell(holders: operation.holders, from: operation.start, to: operation.end),
+        privateTables, from: operation.start, to: operation.end,
+        keeping: operation.change.keptPermissions)
     }
     if operation.emptiedTableCount != 0 {
       ownArena.pointee.emptyTableCount &+= operation.emptiedTableCount
     }
     operation.finish { removedTables.add($0) }
+    if isStale { ownTables.freeUnlinked() }
   }
 
-  /// The CPUs to tell of what was changed before. The fence pairs with the one in `activate`: either
-  /// the CPU is seen here, or it finds the new entries.
-  var activeCPUs: CPUSet {
+  /// The CPUs that may have something of what was changed before: those that have a copy of it; or, where
+  /// the tables are shared, those that use them and have a copy of an entry on the way to it. The fence
+  /// pairs with the ones in `activate` and `PrivateTables`: either the CPU is seen here, or it finds the
+  /// new entries.
+  func cpusToTell(holders: UInt64, from start: UInt64, to end: UInt64) -> CPUSet {
+    if scheme == .perCPU { return CPUSet(bits: holders) }
     memoryFence(ordering: .sequentiallyConsistent)
-    return CPUSet(bits: active.load(ordering: .relaxed))
+    var users: UInt64 = 0
+    var part = RangePart(level: PageTableFormat.rootLevel, from: start, to: end)
+    while part.goesOn {
+      users |= rootTable[part.index].seenHolders
+      part.advance()
+    }
+    return CPUSet(bits: users & active.load(ordering: .relaxed))
   }
 
   // MARK: Empty tables
@@ -222,11 +293,24 @@ public struct AddressSpace: ~Copyable, Sendable {
     }
   }
 
-  /// Frees all memory that nobody uses: empty tables. The table of an arena, one frame for 512 GiB,
+  /// Frees all memory that nobody uses: empty tables, also those that CPUs have for themselves. The table of an arena, one frame for 512 GiB,
   /// stays. Waits until no CPU is on its way through a table that was removed; with no lock held, not
   /// in interrupts.
   public func reclaim() {
     for number in 0..<arenas.count { trim(from: arenas.start(number), to: arenas.end(number)) }
+    releasePrivateTables()
     removedTables.freeAll(of: frames)
+  }
+
+  private func releasePrivateTables() {
+    var cpus = CPUSet()
+    for index in 0..<cpuCount.value {
+      let cpu = CPU(index: index)
+      if PrivateTables(privateTables.pointer(for: cpu)).hasEmptyTables { cpus.insert(cpu) }
+    }
+    if !cpus.isEmpty { TLBShootdown.releaseEmptyTables(on: cpus, privateTables) }
+    for index in 0..<cpuCount.value {
+      PrivateTables(privateTables.pointer(for: CPU(index: index))).freeUnlinked()
+    }
   }
 }

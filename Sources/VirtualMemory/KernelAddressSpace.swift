@@ -30,6 +30,10 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
 
   /// Where stacks are: far above any physical memory, below the top bits that Swift uses.
   private static let stackRegion: UInt64 = 0x1000_0000_0000
+  /// One more than their last address: all are below one entry of the root, which is there when the
+  /// first root of a CPU is made.
+  private static let stackRegionEnd =
+    stackRegion + PageTableFormat.span(level: PageTableFormat.rootLevel)
   /// What is left unmapped below a stack: no compiler probes stacks, so a function's frame should
   /// not be larger.
   public static let stackGap: UInt64 = 512 << 10
@@ -38,6 +42,20 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
   public func adopt(root: UInt64) { self.root.set(root) }
 
   private var table: PageTable { PageTable(root: root.value) }
+
+  /// The physical address of the root with which there is only the kernel's part.
+  var rootAddress: UInt64 { root.value }
+
+  /// Copies the entries of the kernel's part to the root of another tree. When all of them are there:
+  /// after the first stack was made and all memory is mapped.
+  func copyEntries(to other: PrivateTable) {
+    guard root.value != 0 else { return }
+    let own = PrivateTable(root.value, of: other.frames)
+    let level = PageTableFormat.rootLevel
+    for index in 0..<PageTableFormat.index(of: AddressSpace.localAddresses, level: level) {
+      other[index] = own[index]
+    }
+  }
 
   /// Gives a range of addresses other permissions. Page borders.
   public func protect(
@@ -83,6 +101,10 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
       let frames = try FrameAllocator.shared.allocate(count: count)
       let bottom = state.nextStack + gap
       let top = bottom + byteCount
+      guard top <= Self.stackRegionEnd else {
+        FrameAllocator.shared.free(frames, count: count)
+        throw .outOfFrames
+      }
       do throws(FrameAllocatorError) {
         // Pages of 4 KiB only: the frames need not be aligned to more.
         try table.set(
@@ -108,6 +130,6 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
   /// Whether `address` lies where the stacks are: a fault there is an overflow into the gap
   /// below one.
   public static func isStackRegion(_ address: UInt) -> Bool {
-    UInt64(address) >= stackRegion && UInt64(address) < stackRegion * 2
+    UInt64(address) >= stackRegion && UInt64(address) < stackRegionEnd
   }
 }

@@ -46,25 +46,25 @@ extension AreaKind.Backing {
 
 extension PageFault {
   /// Puts a page of an area with contents in place of a promise, or a table in place of a large promise.
-  /// Returns whether the page is there.
+  /// Returns the page if it is there.
   @inline(never)
   static func installContents(
     _ backing: AreaKind.Backing, at slot: TableSlot, _ promise: PageTableEntry, level: Int,
-    _ address: UInt64, of frames: UnsafePointer<FrameAllocator>
-  ) throws(FrameAllocatorError) -> Bool {
+    _ address: UInt64, of root: TablePage
+  ) throws(FrameAllocatorError) -> PageTableEntry? {
     if let page = backing.directPage(of: promise, at: address, level: level) {
-      return slot.replace(promise, by: page)
+      return slot.replace(promise, by: page) ? page : nil
     }
     if level > 0 {
-      try installTable(at: slot, promise, level: level, of: frames)
-      return false
+      try installTable(at: slot, promise, level: level, of: root)
+      return nil
     }
-    let frame = try frames.pointee.allocate()
+    let frame = try root.frames.pointee.allocate()
     backing.fill(frame.rawValue, at: address)
     let page = PageTableEntry(
       page: frame.rawValue, promise.allowed, level: 0, area: promise.area, isForeign: false)
-    if slot.replace(promise, by: page) { return true }
-    frames.pointee.free(frame)
-    return false
+    if slot.replace(promise, by: page) { return page }
+    root.frames.pointee.free(frame)
+    return nil
   }
 }

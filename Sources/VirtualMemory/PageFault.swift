@@ -49,7 +49,14 @@ public struct PageFault: Sendable {
   /// takes its place by a compare-and-swap, and the loser of a race gives its page back.
   ///
   /// In an epoch section, with preemption off: no table is freed while it is walked.
-  func resolve(in root: TablePage, kinds: borrowing AreaKinds) -> Outcome {
+  ///
+  /// - Parameters:
+  ///   - root: the root of the tree that all CPUs share.
+  ///   - own: what this CPU has for itself.
+  ///   - kinds: what the numbers of areas in the entries say.
+  func resolve(
+    in root: TablePage, for own: PrivateTables, kinds: borrowing AreaKinds
+  ) -> Outcome {
     var table = root
     var level = PageTableFormat.rootLevel
     while true {
@@ -66,19 +73,23 @@ public struct PageFault: Sendable {
         guard isAllowed(entry.allowed) else { return .forbidden }
         do throws(FrameAllocatorError) {
           if let backing = kinds.backing(of: entry.area) {
-            if try Self.installContents(
-              backing, at: slot, entry, level: level, address, of: root.frames)
+            if let page = try Self.installContents(
+              backing, at: slot, entry, level: level, address, of: root),
+              try own.fill(address, page, at: slot, level: level, of: root)
             {
               return .resolved
             }
           } else if level > 0 {
             if entry.isLargePagePromise(level: level),
-              Self.installLargePage(at: slot, entry, level: level, of: root.frames)
+              let page = Self.installLargePage(at: slot, entry, level: level, of: root.frames)
             {
-              return .resolved
+              if try own.fill(address, page, at: slot, level: level, of: root) { return .resolved }
+            } else {
+              try Self.installTable(at: slot, entry, level: level, of: root)
             }
-            try Self.installTable(at: slot, entry, level: level, of: root.frames)
-          } else if try Self.installPage(at: slot, entry, of: root.frames) {
+          } else if let page = try Self.installPage(at: slot, entry, of: root.frames),
+            try own.fill(address, page, at: slot, level: level, of: root)
+          {
             return .resolved
           }
         } catch {
@@ -87,6 +98,11 @@ public struct PageFault: Sendable {
       } else if entry.isPresent {
         guard isAllowed(entry.allowed) else { return .forbidden }
         if access == .write && entry.isCopiedOnWrite { return .needsCopy }
+        do throws(FrameAllocatorError) {
+          guard try own.fill(address, entry, at: slot, level: level, of: root) else { continue }
+        } catch {
+          return .outOfMemory
+        }
         // Somebody else was faster, or this CPU remembers fewer permissions than there are.
         AddressTranslation.forget(address)
         return .resolved
@@ -103,36 +119,35 @@ public struct PageFault: Sendable {
 
   private static func installPage(
     at slot: TableSlot, _ promise: PageTableEntry, of frames: UnsafePointer<FrameAllocator>
-  ) throws(FrameAllocatorError) -> Bool {
+  ) throws(FrameAllocatorError) -> PageTableEntry? {
     let frame = try frames.pointee.allocateZeroed()
     let page = PageTableEntry(
       page: frame.rawValue, promise.allowed, level: 0, area: promise.area, isForeign: false)
-    if slot.replace(promise, by: page) { return true }
+    if slot.replace(promise, by: page) { return page }
     frames.pointee.free(frame)
-    return false
+    return nil
   }
 
-  /// Returns whether the page is there; not if there is none, or another CPU changed the entry first.
+  /// Returns the page; `nil` if there is none, or another CPU changed the entry first.
   @inline(never)
   private static func installLargePage(
     at slot: TableSlot, _ promise: PageTableEntry, level: Int,
     of frames: UnsafePointer<FrameAllocator>
-  ) -> Bool {
+  ) -> PageTableEntry? {
     let count = 1 << (9 * level)
-    guard let start = try? frames.pointee.allocateZeroed(count: count) else { return false }
+    guard let start = try? frames.pointee.allocateZeroed(count: count) else { return nil }
     let page = PageTableEntry(
       page: start.rawValue, promise.allowed, level: level, area: promise.area, isForeign: false)
-    if slot.replace(promise, by: page) { return true }
+    if slot.replace(promise, by: page) { return page }
     frames.pointee.free(start, count: count)
-    return false
+    return nil
   }
 
   @inline(never)
   static func installTable(
-    at slot: TableSlot, _ promise: PageTableEntry, level: Int,
-    of frames: UnsafePointer<FrameAllocator>
+    at slot: TableSlot, _ promise: PageTableEntry, level: Int, of root: TablePage
   ) throws(FrameAllocatorError) {
-    let table = try TablePage.allocate(level: level - 1, of: frames)
+    let table = try TablePage.allocate(level: level - 1, of: root)
     table.fill(splitting: promise, level: level, isHeld: false)
     if !slot.replace(promise, by: PageTableEntry(table: table.address)) { table.free() }
   }

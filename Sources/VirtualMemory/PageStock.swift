@@ -4,12 +4,15 @@ import PhysicalMemory
 
 /// Zeroed pages, and memory for tables, taken ahead for a range.
 struct PageStock {
-  private let frames: UnsafePointer<FrameAllocator>
+  private let root: TablePage
   private var pages = FrameList()
   private var largePages = FrameList()
   private var tables = InlineArray<3, FrameList>(repeating: FrameList())
 
-  init(_ frames: UnsafePointer<FrameAllocator>) { self.frames = frames }
+  /// For a range in the tree of `root`.
+  init(for root: TablePage) { self.root = root }
+
+  private var frames: UnsafePointer<FrameAllocator> { root.frames }
 
   /// Takes what is needed and not there yet. Where there are no large pages small ones do. Interrupts
   /// as they were; on an error all that was taken is still to be freed.
@@ -27,7 +30,7 @@ struct PageStock {
     }
     for level in 0..<PageTableFormat.rootLevel {
       while tables[level].count < needs.tables[level] {
-        tables[level].push(try TablePage.allocate(level: level, of: frames).address)
+        tables[level].push(try TablePage.allocate(level: level, of: root).address)
       }
     }
     while pages.count < needs.pages {
@@ -43,7 +46,7 @@ struct PageStock {
         PhysicalAddress(page), count: 1 << (9 * PageTableFormat.largestPageLevel))
     }
     for level in 0..<PageTableFormat.rootLevel {
-      while let table = tables[level].pop() { TablePage(table, of: frames).free() }
+      while let table = tables[level].pop() { root.table(at: table).free() }
     }
   }
 
@@ -131,7 +134,7 @@ struct PageStock {
     _ slot: TableSlot, _ promise: PageTableEntry, level: Int
   ) -> Bool {
     guard let address = tables[level - 1].pop() else { return false }
-    let table = TablePage(address, of: frames)
+    let table = root.table(at: address)
     table.fill(splitting: promise, level: level, isHeld: false)
     if !slot.replace(promise, by: PageTableEntry(table: address)) {
       table.clearUseCount()

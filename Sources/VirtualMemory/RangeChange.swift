@@ -43,6 +43,17 @@ struct RangeChange {
     if case .reserve = kind { true } else { false }
   }
 
+  /// The permissions that are left where pages stay but allow less; `nil` where what CPUs have of them
+  /// goes.
+  @inline(__always)
+  var keptPermissions: PagePermissions? {
+    if case .protect(let permissions) = kind, !permissions.contains(.inaccessible) {
+      permissions
+    } else {
+      nil
+    }
+  }
+
   // MARK: Whole entries
 
   /// What an entry becomes that leads to no table and lies in the range as a whole.

@@ -24,6 +24,8 @@ struct RangeOperation: ~Copyable {
   let coverLevel: Int
   /// Some CPU may remember more than is left.
   private(set) var isStale = false
+  /// The CPUs that have copies of what was changed, where the tables know them.
+  private(set) var holders: UInt64 = 0
   /// Some entries are marked as changing.
   private(set) var isUnfinished = false
   /// Where what is in the way ends, of an operation that refuses to have anything there.
@@ -118,7 +120,7 @@ struct RangeOperation: ~Copyable {
       if part.level < PageTableFormat.rootLevel { emptiedTableCount &+= 1 }
     }
     // The large page may be remembered as one, beside its parts (volume 3, 4.10.2.4).
-    if entry.isPresent { isStale = true }
+    if entry.isPresent { noteStale(slot, level: part.level) }
     prepare(table, RangePart(level: part.level &- 1, from: part.start, to: part.end))
     return true
   }
@@ -170,7 +172,7 @@ struct RangeOperation: ~Copyable {
           ? change.apply(to: entry, level: part.level) : change.apply(to: entry, part) ?? entry
         // A fault may turn a promise into a page, or a table, at any time.
         guard new == entry || slot.replace(entry, by: new) else { continue }
-        note(new, entry)
+        note(new, entry, slot, level: part.level)
         uses &+= Self.uses(new) &- Self.uses(entry)
       }
       part.advance()
@@ -221,7 +223,7 @@ struct RangeOperation: ~Copyable {
         } else {
           slot.store(new)
         }
-        note(new, entry)
+        note(new, entry, slot, level: 0)
         uses &+= Self.uses(new) &- Self.uses(entry)
       }
       index &+= 1
@@ -229,11 +231,24 @@ struct RangeOperation: ~Copyable {
     countUses(uses, of: table, level: 0)
   }
 
-  /// Notes what follows from a change of an entry.
+  /// Notes what follows from a change of an entry, just after it.
   @inline(__always)
-  private mutating func note(_ new: PageTableEntry, _ old: PageTableEntry) {
-    if new.isLess(than: old) { isStale = true }
+  private mutating func note(
+    _ new: PageTableEntry, _ old: PageTableEntry, _ slot: TableSlot, level: Int
+  ) {
+    if new.isLess(than: old) { noteStale(slot, level: level, isKept: new.isPresent) }
     if new.isChanging { isUnfinished = true }
+  }
+
+  /// Notes that some CPU may have more than an entry says by now. If the page is kept, the CPUs that have
+  /// a copy keep that, too, with less.
+  @inline(__always)
+  private mutating func noteStale(_ slot: TableSlot, level: Int, isKept: Bool = false) {
+    isStale = true
+    if cover.hasHolders && level <= PageTableFormat.largestPageLevel {
+      holders |=
+        isKept && change.keptPermissions != nil ? slot.currentHolders() : slot.takeHolders()
+    }
   }
 
   /// 1 for an entry that will not be empty.

@@ -29,7 +29,7 @@ struct SpareTables {
     self.parent = parent
     for level in 0..<PageTableFormat.rootLevel {
       while counts[level] < Swift.min(wishes[level], 2) {
-        let table = try TablePage.allocate(level: level, of: parent.frames)
+        let table = try TablePage.allocate(level: level, of: parent)
         addresses[level * 2 + counts[level]] = table.address
         counts[level] += 1
       }
@@ -42,7 +42,7 @@ struct SpareTables {
   mutating func take(level: Int, of parent: TablePage) -> TablePage? {
     guard counts[level] > 0 else { return nil }
     counts[level] -= 1
-    return TablePage(addresses[level * 2 + counts[level]], of: parent.frames)
+    return parent.table(at: addresses[level * 2 + counts[level]])
   }
 
   /// Takes back a table that nobody has found.

@@ -2,48 +2,72 @@ import Interrupts
 import Machine
 import PerCPU
 
-/// Makes CPUs forget what they remember of a range of addresses.
+/// Makes CPUs forget what they have of a range of addresses.
 ///
 /// The entries are changed before, by operations that are full fences, and only then the CPUs are
-/// chosen: a CPU that begins to use the tables later finds the new entries. CPUs that spin with
-/// interrupts off answer too (`SpinWait`), so locks may be held. Senders do not wait for each other,
-/// and each forgets its own translations while the others are on their way to answer.
+/// chosen: a CPU that begins to use them later finds the new ones. CPUs that spin with interrupts
+/// off answer too (`SpinWait`), so locks may be held. One call is sent for all of a range; senders do
+/// not wait for each other, and each forgets its own translations while the others are on their way
+/// to answer.
 enum TLBShootdown {
-  /// Pages that are forgotten one by one; of more, forgetting everything is less work.
-  private static let singlePageLimit: UInt64 = 32
-
+  /// What is asked, in the sender's memory.
   private struct Request {
-    var start: UInt64
-    var end: UInt64
+    /// What the first CPU has for itself; the others' follows.
+    let tables: UnsafeMutablePointer<PrivateTables.State>
+    let start: UInt64
+    let end: UInt64
+    let kept: PagePermissions?
   }
 
-  /// Returns when no CPU of the set remembers a translation of the range, or of a table on the way
-  /// to it, that is not in the tables any more. Not in interrupts.
-  static func run(on cpus: CPUSet, from start: UInt64, to end: UInt64) {
-    let request = Request(start: start, end: end)
+  /// Returns when no CPU of the set has anything of a range that is not in the common tables any more:
+  /// a translation, a table, or a copy; `kept` are the permissions that are left where the pages are still
+  /// there. Not in interrupts; preemption is off.
+  static func run(
+    on cpus: CPUSet, _ tables: borrowing CPULocal<PrivateTables.State>, from start: UInt64,
+    to end: UInt64, keeping kept: PagePermissions?
+  ) {
+    let own = PrivateTables(tables.current)
+    let others = cpus.subtracting(CPU.current)
+    own.state.pointee.counts.avoided.count(
+      CPUSet.online.subtracting(cpus).subtracting(CPU.current).count)
+    if others.isEmpty {
+      if cpus.isEmpty { return }
+      return Processor.withInterruptsDisabled {
+        own.forget(from: start, to: end, keeping: kept)
+      }
+    }
+    own.state.pointee.counts.sent.count(others.intersection(.online).count)
+    let request = Request(
+      tables: tables.pointer(for: CPU(index: 0)), start: start, end: end, kept: kept)
     withUnsafePointer(to: request) { request in
       UrgentCall.run(
         on: cpus,
-        { context, _ in
-          let request = context.assumingMemoryBound(to: Request.self).pointee
-          TLBShootdown.forget(from: request.start, to: request.end)
+        { context, cpu in
+          let request = context.assumingMemoryBound(to: Request.self)
+          TLBShootdown.tables(of: cpu, request.pointee.tables).forget(
+            from: request.pointee.start, to: request.pointee.end, keeping: request.pointee.kept)
         }, context: request)
     }
   }
 
-  /// Makes this CPU forget pages one by one, or everything where that is less work. To forget one page
-  /// forgets all tables on the way (volume 3, 4.10.4.1).
+  /// Makes CPUs take empty tables out of their own trees. Not in interrupts.
+  static func releaseEmptyTables(
+    on cpus: CPUSet, _ tables: borrowing CPULocal<PrivateTables.State>
+  ) {
+    UrgentCall.run(
+      on: cpus,
+      { context, cpu in
+        let first = UnsafeMutableRawPointer(mutating: context)
+          .assumingMemoryBound(to: PrivateTables.State.self)
+        TLBShootdown.tables(of: cpu, first).releaseEmptyTables()
+      }, context: tables.pointer(for: CPU(index: 0)))
+  }
+
   @inline(__always)
-  private static func forget(from start: UInt64, to end: UInt64) {
-    let span = PageTableFormat.span(level: 0)
-    if (end &- start) / span > singlePageLimit {
-      AddressTranslation.forgetAll()
-    } else {
-      var address = start
-      while address < end {
-        AddressTranslation.forget(address)
-        address &+= span
-      }
-    }
+  private static func tables(
+    of cpu: Int, _ first: UnsafeMutablePointer<PrivateTables.State>
+  ) -> PrivateTables {
+    let place = UnsafeMutableRawPointer(first) + cpu &* CPULocal<PrivateTables.State>.stride
+    return PrivateTables(place.assumingMemoryBound(to: PrivateTables.State.self))
   }
 }

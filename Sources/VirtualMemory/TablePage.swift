@@ -14,16 +14,26 @@ struct TablePage: Equatable {
 
   /// Where tables and pages come from.
   let frames: UnsafePointer<FrameAllocator>
+  /// Whether in its tree it is known of each page which CPUs hold it: see `TableSlot.holders`. The root
+  /// of a tree that CPUs share knows the holders of its entries in any case.
+  let hasHolders: Bool
 
   @inline(__always)
-  init(_ address: UInt64, of frames: UnsafePointer<FrameAllocator>) {
+  init(_ address: UInt64, of frames: UnsafePointer<FrameAllocator>, hasHolders: Bool = false) {
     self.address = address
     self.frames = frames
+    self.hasHolders = hasHolders
   }
 
   /// The table that an entry of this one leads to.
   @inline(__always)
-  func child(_ entry: PageTableEntry) -> TablePage { TablePage(entry.address, of: frames) }
+  func child(_ entry: PageTableEntry) -> TablePage { table(at: entry.address) }
+
+  /// Another table of the same tree.
+  @inline(__always)
+  func table(at address: UInt64) -> TablePage {
+    TablePage(address, of: frames, hasHolders: hasHolders)
+  }
 
   // What the record's value says: bit 0 to 6 one more than the CPU that holds the lock, or 0; bit 7
   // detached; from bit 8 on how many entries are not empty.
@@ -38,14 +48,43 @@ struct TablePage: Equatable {
     (UInt32(truncatingIfNeeded: Processor.index) &+ 1) &* holderUnit
   }
 
-  /// Takes a frame for a table at `level`, which has no entries yet and that nobody may find before
-  /// `fill`.
-  static func allocate(
-    level: Int, of frames: UnsafePointer<FrameAllocator>
+  /// The empty root of a tree that CPUs share.
+  static func makeRoot(
+    of frames: UnsafePointer<FrameAllocator>, hasHolders: Bool
   ) throws(FrameAllocatorError) -> TablePage {
-    let frame = try frames.pointee.allocate()
+    let frame = try allocate(frameCount: 2, of: frames)
+    zero(frame, frameCount: 2)
+    return TablePage(frame.rawValue, of: frames, hasHolders: hasHolders)
+  }
+
+  /// Takes memory for a table at `level` of the tree of `other`, which has no entries yet and that nobody
+  /// may find before `fill`.
+  static func allocate(
+    level: Int, of other: TablePage
+  ) throws(FrameAllocatorError) -> TablePage {
+    guard other.hasHolders && level <= PageTableFormat.largestPageLevel else {
+      return other.table(at: try allocate(frameCount: 1, of: other.frames).rawValue)
+    }
+    let frame = try allocate(frameCount: 2, of: other.frames)
+    // The second one: nobody holds a page.
+    zero(PhysicalAddress(frame.rawValue + FrameAllocator.frameSize), frameCount: 1)
+    return other.table(at: frame.rawValue)
+  }
+
+  /// One block, so that the record of its first frame says how large it is.
+  @inline(__always)
+  private static func allocate(
+    frameCount: Int, of frames: UnsafePointer<FrameAllocator>
+  ) throws(FrameAllocatorError) -> PhysicalAddress {
+    let frame = try frames.pointee.allocate(
+      count: frameCount, alignment: UInt64(frameCount) * FrameAllocator.frameSize)
     frames.pointee.setUse(.pageTable, value: 0, of: frame)
-    return TablePage(frame.rawValue, of: frames)
+    return frame
+  }
+
+  private static func zero(_ frame: PhysicalAddress, frameCount: Int) {
+    PhysicalMemoryWindow.pointer(to: frame.rawValue)?.initializeMemory(
+      as: UInt64.self, repeating: 0, count: frameCount * PageTableFormat.entryCount)
   }
 
   /// Makes all entries say the same as `entry` did, which leads to no table and is at `level`, one above
@@ -83,13 +122,16 @@ struct TablePage: Equatable {
 
   /// Undoes `fill` for a table that nobody has found and whose lock is free.
   func clearUseCount() {
-    record.pointee.store(FrameRecord(.pageTable, order: 0, value: 0).rawValue, ordering: .relaxed)
+    let seen = record.pointee.load(ordering: .relaxed)
+    record.pointee.store(seen % Self.holderUnit, ordering: .relaxed)
   }
 
   /// Gives the frame back: nobody can be on the way through the table.
   func free() {
-    frames.pointee.endUse(of: PhysicalAddress(address))
-    frames.pointee.free(PhysicalAddress(address))
+    let frame = PhysicalAddress(address)
+    let order = frames.pointee.record(of: frame)?.order ?? 0
+    frames.pointee.endUse(of: frame)
+    frames.pointee.free(frame, count: 1 << order)
   }
 
   // MARK: Entries
@@ -100,6 +142,12 @@ struct TablePage: Equatable {
     TableSlot(
       place: PhysicalMemoryWindow.pointer(to: address &+ UInt64(index) &* 8).unsafelyUnwrapped
         .assumingMemoryBound(to: Atomic<UInt64>.self))
+  }
+
+  /// The entry for an address, in a table of this level.
+  @inline(__always)
+  func slot(_ address: UInt64, level: Int) -> TableSlot {
+    self[PageTableFormat.index(of: address, level: level)]
   }
 
   // MARK: The record
@@ -210,4 +258,44 @@ struct TableSlot {
   func store(_ entry: PageTableEntry) {
     place.pointee.store(entry.rawValue, ordering: .releasing)
   }
+
+  // MARK: Holders
+
+  /// The CPUs that have a copy of the entry, which is one of a table with holders: in the frame behind
+  /// the table's.
+  @inline(__always)
+  private var holders: UnsafeMutablePointer<Atomic<UInt64>> {
+    place + PageTableFormat.entryCount
+  }
+
+  @inline(__always)
+  private static var ownBit: UInt64 { 1 << UInt64(truncatingIfNeeded: Processor.index) }
+
+  /// Adds this CPU, before it looks at the entry again. Who changes the entry reads the set afterwards,
+  /// by an exchange too: the one that comes later sees the other's bit, or the other's entry.
+  @inline(__always)
+  func addHolder() {
+    holders.pointee.bitwiseOr(Self.ownBit, ordering: .acquiringAndReleasing)
+  }
+
+  /// Takes this CPU out, which has nothing of the entry any more. Release: what it did with the page is
+  /// done before the page is anything else.
+  @inline(__always)
+  func removeHolder() { holders.pointee.bitwiseAnd(~Self.ownBit, ordering: .releasing) }
+
+  /// The CPUs that have a copy of an entry. To be relied upon after a fence that pairs with one between
+  /// `addHolder` and what it is for.
+  @inline(__always)
+  var seenHolders: UInt64 { holders.pointee.load(ordering: .acquiring) }
+
+  /// The CPUs that have a copy of an entry that was changed before. An exchange that changes nothing: see
+  /// `addHolder`.
+  @inline(__always)
+  func currentHolders() -> UInt64 {
+    holders.pointee.bitwiseOr(0, ordering: .acquiringAndReleasing).oldValue
+  }
+
+  /// The same, where these CPUs are told to have none afterwards.
+  @inline(__always)
+  func takeHolders() -> UInt64 { holders.pointee.exchange(0, ordering: .acquiringAndReleasing) }
 }

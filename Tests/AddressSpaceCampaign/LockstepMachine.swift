@@ -24,7 +24,6 @@ public final class LockstepMachine {
   let space = AddressSpace()
   let frames = UnsafeMutablePointer<FrameAllocator>.allocate(capacity: 1)
   let mmu = SimulatedMMU(cpuCount: LockstepMachine.cpuCount)
-  private var root: UInt64 = 0
   private let metadata: UnsafeMutableRawPointer
   private let caches: UnsafeMutableRawPointer
   /// Frames that are kept from the address space, to make memory short.
@@ -67,8 +66,9 @@ public final class LockstepMachine {
     apus_simulated_processor().pointee.interrupts_enabled = interrupted.interrupts_enabled
   }
 
-  /// A machine whose CPUs do not use its address space yet. The calling thread is its own until `end`.
-  public init() {
+  /// A machine whose CPUs do not use its address space yet, with tables of a scheme. The calling thread
+  /// is its own until `end`.
+  public init(_ scheme: PageTableScheme) {
     let memory = UnsafeMutableRawBufferPointer(
       start: UnsafeMutableRawPointer(bitPattern: Self.memory),
       count: Int(Self.contents.end.rawValue))
@@ -89,11 +89,9 @@ public final class LockstepMachine {
     {
       memory.storeBytes(of: Self.word(at: address), toByteOffset: Int(address), as: UInt64.self)
     }
-    let table = try? TablePage.allocate(level: PageTableFormat.rootLevel, of: frames)
-    table?.fill(splitting: .empty, level: PageTableFormat.rootLevel + 1, isHeld: false)
-    root = table?.address ?? 0
     try? space.initialize(
-      root: root, from: Self.lowest, to: Self.limit, on: frames, cpuCount: Self.cpuCount)
+      from: Self.lowest, to: Self.limit, scheme: scheme, on: frames, cpuCount: Self.cpuCount)
+    for cpu in 0..<Self.cpuCount { try? space.prepare(for: CPU(index: cpu)) }
     // The side table keeps what it took, and so does each arena its uppermost table.
     for arena in stride(from: Self.lowest, to: Self.limit, by: 1 << 39) {
       try? space.map(at: arena, byteCount: 4096, [], as: AreaKind(.reserved, named: "first"))
@@ -131,13 +129,8 @@ public final class LockstepMachine {
   func setUsesSpace(_ uses: Bool) {
     guard usesSpace[Processor.index] != uses else { return }
     usesSpace[Processor.index] = uses
-    if uses {
-      space.activate()
-      AddressTranslation.use(root: root)
-    } else {
-      AddressTranslation.use(root: 0)
-      space.deactivate()
-    }
+    // Each has its root from the start on.
+    if uses { try? space.activate() } else { space.deactivate() }
   }
 
   /// What an access came to.

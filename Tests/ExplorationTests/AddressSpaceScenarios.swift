@@ -2,6 +2,7 @@ import Boot
 import Exploration
 import Locking
 import Machine
+import PerCPU
 import PhysicalMemory
 
 @testable import VirtualMemory
@@ -11,6 +12,11 @@ import PhysicalMemory
 /// hold for all.
 enum AddressSpaceScenarios {
   static var all: [Scenario] {
+    // Those over shared tables have names without the scheme.
+    [PageTableScheme.shared, .perCPU].flatMap { scheme in scenarios.map { $0(scheme) } }
+  }
+
+  private static var scenarios: [@Sendable (PageTableScheme) -> Scenario] {
     [
       faultAndFault, faultAndUnmap, faultAndProtect, faultAndDiscard, faultAndTableRemoval,
       mapAndMap,
@@ -28,34 +34,37 @@ enum AddressSpaceScenarios {
     let space = AddressSpace()
     private let frames = UnsafeMutablePointer<FrameAllocator>.allocate(capacity: 1)
     private let simulation: Simulation
-    private let memory = SimulatedMemory(byteCount: 26 * 4096)
-    private let metadata = Storage(byteCount: FrameAllocator.metadataByteCount(upTo: 24 * 4096))
+    private let memory: SimulatedMemory
+    private let metadata: Storage
     /// Two pages of memory that nobody hands out: a file's.
-    static let file = PhysicalRange(start: UInt64(24 * 4096), byteCount: 2 * 4096)
+    let file: PhysicalRange
     private let mmu: SimulatedMMU
-    private let root: UInt64
     private var freeAtStart = 0
 
-    init(_ simulation: Simulation, cpuCount: Int) {
+    init(_ simulation: Simulation, _ scheme: PageTableScheme, cpuCount: Int) {
       self.simulation = simulation
       simulation.startSharedMachine(cpuCount: cpuCount)
       frames.initialize(to: FrameAllocator())
-      frames.pointee.initialize(upTo: 24 * 4096, metadata: metadata.start)
-      frames.pointee.add(PhysicalRange(start: UInt64(4096), end: UInt64(24 * 4096)))
+      // Tables with holders have two frames, and each CPU has its own besides.
+      let end = UInt64(scheme == .shared ? 24 : 28 + 4 * cpuCount) * 4096
+      file = PhysicalRange(start: end, byteCount: 2 * 4096)
+      memory = SimulatedMemory(byteCount: Int(file.end.rawValue))
+      metadata = Storage(byteCount: FrameAllocator.metadataByteCount(upTo: end))
+      frames.pointee.initialize(upTo: end, metadata: metadata.start)
+      frames.pointee.add(PhysicalRange(start: UInt64(4096), end: end))
       mmu = SimulatedMMU(cpuCount: cpuCount)
       mmu.useOnThisThread()
-      let table = try? TablePage.allocate(level: PageTableFormat.rootLevel, of: frames)
-      table?.fill(splitting: .empty, level: PageTableFormat.rootLevel + 1, isHeld: false)
-      root = table?.address ?? 0
       simulation.check(
         (try? space.initialize(
-          root: root, from: base, to: base << 1, on: frames, cpuCount: cpuCount)) != nil,
+          from: base, to: base << 1, scheme: scheme, on: frames, cpuCount: cpuCount)) != nil,
         "no memory for an address space")
       // The table of the arena is there for good, and so is the side table of kinds.
       _ = try? space.map(at: base, byteCount: page, .write, as: AreaKind(.anonymous, named: "first"))
       unmap(base, 1)
       space.reclaim()
+      // Each CPU gives its root back in the end.
       freeAtStart = frames.pointee.freeFrameCount
+      for index in 0..<cpuCount { try? space.prepare(for: CPU(index: index)) }
       simulation.keep(self)
     }
 
@@ -69,14 +78,17 @@ enum AddressSpaceScenarios {
       simulation.cpu { [self] in
         use()
         body()
-        AddressTranslation.use(root: 0)
-        space.deactivate()
+        leave()
       }
     }
 
     private func use() {
-      space.activate()
-      AddressTranslation.use(root: root)
+      simulation.check((try? space.activate()) != nil, "no memory for a root")
+    }
+
+    private func leave() {
+      space.deactivate()
+      space.releaseTables()
     }
 
     /// Adds a check for when all CPUs are through: made by one that uses the address space alone.
@@ -84,8 +96,7 @@ enum AddressSpaceScenarios {
       simulation.atEnd { [self] in
         use()
         body()
-        AddressTranslation.use(root: 0)
-        space.deactivate()
+        leave()
       }
     }
 
@@ -123,17 +134,17 @@ enum AddressSpaceScenarios {
 
     /// Maps the file, whose words say where they are; returns the first address.
     func mapFile(_ permissions: PagePermissions = .write) -> UInt64 {
-      for address in stride(from: Self.file.start.rawValue, to: Self.file.end.rawValue, by: 8) {
+      for address in stride(from: file.start.rawValue, to: file.end.rawValue, by: 8) {
         PhysicalMemoryWindow.pointer(to: address)?.storeBytes(of: address, as: UInt64.self)
       }
-      let start = try? space.map(file: Self.file, permissions)
+      let start = try? space.map(file: file, permissions)
       simulation.check(start != nil, "no memory for a file")
       return start ?? 0
     }
 
     /// Nobody has written to the file.
     func checkFile() {
-      for address in stride(from: Self.file.start.rawValue, to: Self.file.end.rawValue, by: 8) {
+      for address in stride(from: file.start.rawValue, to: file.end.rawValue, by: 8) {
         let word = PhysicalMemoryWindow.pointer(to: address)?.load(as: UInt64.self)
         simulation.check(word == address, "a file was written")
       }
@@ -164,7 +175,9 @@ enum AddressSpaceScenarios {
       atEnd { [self] in
         unmap(base, 512 * 512)
         space.reclaim()
+        leave()
         let free = frames.pointee.freeFrameCount
+        use()
         simulation.check(
           free == freeAtStart, "\(freeAtStart - free) frames of \(freeAtStart) are lost")
       }
@@ -174,14 +187,17 @@ enum AddressSpaceScenarios {
   static func scenario(
     _ name: String, cpuCount: Int, stepLimit: Int = 20_000,
     _ body: @escaping @Sendable (Machine, Simulation) -> Void
-  ) -> Scenario {
-    var scenario = Scenario("AddressSpace/\(name)") { simulation in
-      let machine = Machine(simulation, cpuCount: cpuCount)
-      body(machine, simulation)
-      machine.checkNothingIsLost()
+  ) -> @Sendable (PageTableScheme) -> Scenario {
+    { scheme in
+      let prefix = scheme == .shared ? "AddressSpace" : "AddressSpace/per-cpu"
+      var scenario = Scenario("\(prefix)/\(name)") { simulation in
+        let machine = Machine(simulation, scheme, cpuCount: cpuCount)
+        body(machine, simulation)
+        machine.checkNothingIsLost()
+      }
+      scenario.stepLimit = stepLimit
+      return scenario
     }
-    scenario.stepLimit = stepLimit
-    return scenario
   }
 
   /// All CPUs touch the same page first: they see each other's words in it.

@@ -9,16 +9,18 @@ import PhysicalMemory
 /// page, of which a write makes a copy.
 enum CopyOnWriteScenarios {
   static var all: [Scenario] {
-    [copyAndCopy, copyAndRead, copyAndUnmap, copyAndDiscard, copyAndProtect]
+    [PageTableScheme.shared, .perCPU].flatMap { scheme in
+      [copyAndCopy, copyAndRead, copyAndUnmap, copyAndDiscard, copyAndProtect].map { $0(scheme) }
+    }
   }
 
   private static let page = AddressSpaceScenarios.page
-  private static let word = AddressSpaceScenarios.Machine.file.start.rawValue
 
   /// Two CPUs write to the page first: there is one copy, which has both words, and a third CPU reads it.
   static let copyAndCopy = AddressSpaceScenarios.scenario("copy-copy", cpuCount: 3) {
     machine, simulation in
     let start = machine.mapFile()
+    let word = machine.file.start.rawValue
     for index in 0..<UInt64(2) {
       machine.cpu {
         simulation.check(machine.write(index + 1, to: start + index * 8), "no copy")
@@ -40,6 +42,7 @@ enum CopyOnWriteScenarios {
   static let copyAndRead = AddressSpaceScenarios.scenario("copy-read", cpuCount: 3) {
     machine, simulation in
     let start = machine.mapFile()
+    let word = machine.file.start.rawValue
     var isWritten = false
     machine.cpu {
       simulation.check(machine.write(1, to: start), "no copy")
@@ -61,6 +64,7 @@ enum CopyOnWriteScenarios {
   static let copyAndUnmap = AddressSpaceScenarios.scenario("copy-unmap", cpuCount: 2) {
     machine, simulation in
     let start = machine.mapFile()
+    let word = machine.file.start.rawValue
     var isUnmapped = false
     machine.cpu {
       _ = machine.read(start)
@@ -84,6 +88,7 @@ enum CopyOnWriteScenarios {
   static let copyAndDiscard = AddressSpaceScenarios.scenario("copy-discard", cpuCount: 2) {
     machine, simulation in
     let start = machine.mapFile()
+    let word = machine.file.start.rawValue
     machine.cpu {
       simulation.check(machine.write(1, to: start), "no copy")
       simulation.check(
@@ -102,6 +107,7 @@ enum CopyOnWriteScenarios {
   static let copyAndProtect = AddressSpaceScenarios.scenario("copy-protect", cpuCount: 2) {
     machine, simulation in
     let start = machine.mapFile()
+    let word = machine.file.start.rawValue
     var isProtected = false
     machine.cpu {
       simulation.check(

@@ -6,6 +6,28 @@ import Testing
 
 @testable import VirtualMemory
 
+/// Runs each test of a suite once for each scheme of page tables.
+struct PageTableSchemes: SuiteTrait, TestTrait, TestScoping {
+  /// The scheme of the address spaces that are made now.
+  @TaskLocal static var tested = PageTableScheme.shared
+
+  var isRecursive: Bool { true }
+
+  func provideScope(
+    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+  ) async throws {
+    guard testCase != nil else { return try await function() }
+    for scheme in [PageTableScheme.shared, .perCPU] {
+      try await Self.$tested.withValue(scheme) { try await function() }
+    }
+  }
+}
+
+extension Trait where Self == PageTableSchemes {
+  /// See `PageTableSchemes`.
+  static var bothSchemes: Self { Self() }
+}
+
 /// An address space of a test's own, with memory of its own.
 final class AddressSpaceFixture: @unchecked Sendable {
   static let lowest: UInt64 = 0x2000_0000_0000
@@ -31,12 +53,10 @@ final class AddressSpaceFixture: @unchecked Sendable {
     frames.pointee.initialize(upTo: end, metadata: metadata)
     frames.pointee.add(PhysicalRange(start: start, end: end))
     frames.pointee.enableCaches(in: caches, count: SimulatedMachine.cpuCount)
-    let root = try TablePage.allocate(level: PageTableFormat.rootLevel, of: frames)
-    root.fill(splitting: .empty, level: PageTableFormat.rootLevel + 1, isHeld: false)
     try space.initialize(
-      root: root.address, from: Self.lowest,
+      from: Self.lowest,
       to: Self.lowest + arenaCount * PageTableFormat.span(level: PageTableFormat.rootLevel),
-      on: frames, cpuCount: SimulatedMachine.cpuCount)
+      scheme: PageTableSchemes.tested, on: frames, cpuCount: SimulatedMachine.cpuCount)
     // The tables of the arenas stay.
     for number in 0..<arenaCount {
       let start = Self.lowest + number * Arena.span

@@ -7,7 +7,7 @@ import Testing
 @testable import VirtualMemory
 
 extension SimulatedMachine {
-  @Suite struct AddressSpaceTests {
+  @Suite(.bothSchemes) struct AddressSpaceTests {
     private let fixture: AddressSpaceFixture
     private var space: AddressSpace { _read { yield fixture.space } }
     private let page = AddressSpaceFixture.page

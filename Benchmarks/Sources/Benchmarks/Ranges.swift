@@ -1,9 +1,8 @@
 import Boot
 import Machine
-import PhysicalMemory
 import VirtualMemory
 
-/// Ranges of virtual addresses, mapped and unmapped. The address space is the benchmark's own.
+/// Ranges of virtual addresses, mapped and unmapped.
 enum Ranges {
   static var all: [Benchmark] {
     [
@@ -32,24 +31,13 @@ enum Ranges {
     ]
   }
 
-  private static let space = AddressSpace()
   private static let touched = Atomic<UInt64>(0)
 
-  /// Makes the address space, in tables that no processor uses.
   private static func prepare() {
-    do throws(FrameAllocatorError) {
-      let root = try FrameAllocator.shared.allocateZeroed()
-      try withUnsafePointer(to: FrameAllocator.shared) { frames throws(FrameAllocatorError) in
-        try space.initialize(
-          root: root.rawValue, from: 0x2000_0000_0000, to: 0x4000_0000_0000, on: frames,
-          cpuCount: 64)
-      }
-    } catch {
-      Benchmarks.fail("no memory for an address space")
-    }
-    space.activate()
     // Tables that stay.
-    unmap(map(8192, options: .populate), 8192)
+    let start = map(8192)
+    touch(start, 8192)
+    unmap(start, 8192)
   }
 
   /// Leaves 1,000 areas behind whose neighbours differ.
@@ -62,7 +50,18 @@ enum Ranges {
 
   private static func prepareTouched() {
     prepare()
-    touched.store(map(1 << 20, options: .populate), ordering: .relaxed)
+    let start = map(1 << 20)
+    touch(start, 1 << 20)
+    touched.store(start, ordering: .relaxed)
+  }
+
+  /// Writes to each page.
+  private static func touch(_ start: UInt64, _ byteCount: UInt64) {
+    var address = start
+    while address < start + byteCount {
+      UnsafeMutablePointer<UInt64>(bitPattern: UInt(address))?.pointee = 1
+      address += 4096
+    }
   }
 
   /// Only the unmapping counts.
@@ -70,12 +69,13 @@ enum Ranges {
     var left = run.rounds
     while left > 0 {
       Marks.stop()
-      let start = map(40 << 20, options: [.populate, .smallPages])
+      let start = map(40 << 20, options: .smallPages)
+      touch(start, 40 << 20)
       Marks.start()
       if !run.isEmpty { unmap(start, 40 << 20) }
       Marks.stop()
       if run.isEmpty { unmap(start, 40 << 20) }
-      space.reclaim()
+      AddressSpace.shared.reclaim()
       Marks.start()
       left -= 1
     }
@@ -86,7 +86,7 @@ enum Ranges {
     _ byteCount: UInt64, _ permissions: PagePermissions = .write, options: MapOptions = []
   ) -> UInt64 {
     do throws(AddressSpaceError) {
-      return try space.map(byteCount: byteCount, permissions, options: options)
+      return try AddressSpace.shared.map(byteCount: byteCount, permissions, options: options)
     } catch {
       Benchmarks.fail("no range is mapped")
     }
@@ -95,7 +95,7 @@ enum Ranges {
   @inline(__always)
   private static func unmap(_ start: UInt64, _ byteCount: UInt64) {
     do throws(AddressSpaceError) {
-      try space.unmap(at: start, byteCount: byteCount)
+      try AddressSpace.shared.unmap(at: start, byteCount: byteCount)
     } catch {
       Benchmarks.fail("a range is not unmapped")
     }
@@ -106,7 +106,7 @@ enum Ranges {
     _ start: UInt64, _ byteCount: UInt64, _ permissions: PagePermissions
   ) {
     do throws(AddressSpaceError) {
-      try space.protect(at: start, byteCount: byteCount, permissions)
+      try AddressSpace.shared.protect(at: start, byteCount: byteCount, permissions)
     } catch {
       Benchmarks.fail("a range is not protected")
     }

@@ -85,6 +85,17 @@ public struct PageTableEntry: Equatable, Sendable {
   @inline(__always)
   public var address: UInt64 { rawValue & Self.addressMask }
 
+  /// The entry of a page without what `permissions` do not allow, cached as they say.
+  @inline(__always)
+  public func reduced(to permissions: PagePermissions) -> PageTableEntry {
+    var result = self
+    if !permissions.contains(.write) { result.rawValue &= ~Self.writable }
+    if !permissions.contains(.execute) { result.rawValue |= Self.noExecute }
+    result.rawValue &= ~Self.uncached
+    if permissions.contains(.device) { result.rawValue |= Self.uncached }
+    return result
+  }
+
   /// What a page that the entry maps may be used for.
   public var permissions: PagePermissions {
     var result: PagePermissions = []
