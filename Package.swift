@@ -178,7 +178,8 @@ let package = Package(
         "VirtualMemory", "PhysicalMemory", "Interrupts", "Boot", "Locking", "PerCPU", "Machine",
         "CMachine", "TestSupport",
       ],
-      path: "Tests/AddressSpaceCampaign", swiftSettings: warningsAsErrors),
+      path: "Tests/AddressSpaceCampaign",
+      swiftSettings: warningsAsErrors + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     .testTarget(
       name: "BootTests", dependencies: ["Boot", "TestSupport"], swiftSettings: warningsAsErrors),
     .testTarget(

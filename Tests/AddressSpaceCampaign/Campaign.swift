@@ -155,7 +155,7 @@ public struct Campaign {
     case .populate:
       if byteCount <= 1 << 30 || refusal(operation) != nil { try populate(operation) }
     case .willNeed:
-      if byteCount <= 1 << 30 || refusal(operation) != nil { try willNeed(operation) }
+      if byteCount <= 4 << 20 || refusal(operation) != nil { try willNeed(operation) }
     case .largePages, .smallPages:
       try change(operation) { () throws(AddressSpaceError) in
         let isLarge = operation.kind == .largePages && !options.contains(.smallPages)

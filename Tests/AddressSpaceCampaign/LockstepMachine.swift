@@ -26,6 +26,8 @@ public final class LockstepMachine {
   let mmu = SimulatedMMU(cpuCount: LockstepMachine.cpuCount)
   private let metadata: UnsafeMutableRawPointer
   private let caches: UnsafeMutableRawPointer
+  /// Where words of devices were written, which the next machine finds as they were.
+  private var writtenDeviceWords: [UInt64] = []
   /// Frames that are kept from the address space, to make memory short.
   private var withheld: [(start: PhysicalAddress, count: Int)] = []
   private(set) var usesSpace = [Bool](repeating: false, count: LockstepMachine.cpuCount)
@@ -39,9 +41,12 @@ public final class LockstepMachine {
     Epoch.shared.initialize(in: storage(Epoch.byteCount(for: cpuCount)), count: cpuCount)
     UrgentCall.initialize(in: storage(UrgentCall.byteCount(for: cpuCount)), count: cpuCount)
     for index in 0..<cpuCount { CPUSet.markOnline(CPU(index: index)) }
-    return UInt(
-      bitPattern: UnsafeMutableRawPointer.allocate(
-        byteCount: Int(contents.end.rawValue), alignment: 2 << 20))
+    let memory = UnsafeMutableRawPointer.allocate(
+      byteCount: Int(contents.end.rawValue), alignment: 2 << 20)
+    for address in stride(from: contents.start.rawValue, to: contents.end.rawValue, by: 8) {
+      memory.storeBytes(of: word(at: address), toByteOffset: Int(address), as: UInt64.self)
+    }
+    return UInt(bitPattern: memory)
   }()
 
   private static let hooks: UInt = {
@@ -84,11 +89,6 @@ public final class LockstepMachine {
     frames.pointee.add(PhysicalRange(start: UInt64(4096), end: end))
     frames.pointee.enableCaches(in: caches, count: Self.cpuCount)
     mmu.useOnThisThread()
-    for address in stride(
-      from: Self.contents.start.rawValue, to: Self.contents.end.rawValue, by: 8)
-    {
-      memory.storeBytes(of: Self.word(at: address), toByteOffset: Int(address), as: UInt64.self)
-    }
     try? space.initialize(
       from: Self.lowest, to: Self.limit, scheme: scheme, on: frames, cpuCount: Self.cpuCount)
     for cpu in 0..<Self.cpuCount { try? space.prepare(for: CPU(index: cpu)) }
@@ -107,6 +107,10 @@ public final class LockstepMachine {
 
   /// Gives the thread back.
   public func end() {
+    for address in writtenDeviceWords {
+      PhysicalMemoryWindow.pointer(to: address)?.storeBytes(
+        of: Self.word(at: address), as: UInt64.self)
+    }
     SimulatedMMU.useNoneOnThisThread()
     apus_simulated_processor().pointee.explorer = nil
     apus_simulated_processor().pointee.memory_base = 0
@@ -147,7 +151,11 @@ public final class LockstepMachine {
       do throws(SimulatedPageFault) {
         switch kind {
         case .read: return .value(try mmu.read(address))
-        case .write: try mmu.write(value, to: address)
+        case .write:
+          try mmu.write(value, to: address)
+          if let physical = space.translate(address)?.address, physical >= Self.contents.start {
+            writtenDeviceWords.append(physical.rawValue)
+          }
         case .execute: try mmu.fetch(address)
         }
         return .value(value)
