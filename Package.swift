@@ -65,16 +65,18 @@ let package = Package(
       name: "Kernel",
       dependencies: [
         "Scheduler", "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory", "Console", "Locking",
+        "Tracing",
         "PerCPU", "Machine", "CMachine", "Boot", "ACPI", "FileSystem",
       ],
       swiftSettings: kernel),
     .target(
-      name: "Interrupts", dependencies: ["Console", "Locking", "PerCPU", "Machine", "CMachine"],
+      name: "Interrupts",
+      dependencies: ["Console", "Locking", "Tracing", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "Parallel", dependencies: ["Scheduler", "PerCPU", "Machine"], swiftSettings: kernel),
     .target(
-      name: "Scheduler", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"],
+      name: "Scheduler", dependencies: ["Locking", "Tracing", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "Heap",
@@ -82,7 +84,9 @@ let package = Package(
       swiftSettings: kernel),
     .target(
       name: "VirtualMemory",
-      dependencies: ["PhysicalMemory", "Interrupts", "Boot", "Locking", "PerCPU", "Machine"],
+      dependencies: [
+        "PhysicalMemory", "Interrupts", "Boot", "Locking", "Tracing", "PerCPU", "Machine",
+      ],
       swiftSettings: kernel),
     .target(
       name: "PhysicalMemory",
@@ -91,7 +95,9 @@ let package = Package(
       name: "Console", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
-      name: "Locking", dependencies: ["PerCPU", "Machine", "CMachine"], swiftSettings: kernel),
+      name: "Locking", dependencies: ["Tracing", "PerCPU", "Machine", "CMachine"],
+      swiftSettings: kernel),
+    .target(name: "Tracing", dependencies: ["PerCPU", "Machine"], swiftSettings: kernel),
     .target(name: "PerCPU", dependencies: ["Machine"], swiftSettings: kernel),
     .target(name: "Machine", dependencies: ["CMachine"], swiftSettings: kernel),
     .target(
@@ -206,7 +212,7 @@ let package = Package(
       dependencies: [
         "Kernel", "Parallel", "Interrupts", "Scheduler", "Heap", "VirtualMemory",
         "PhysicalMemory", "Console",
-        "Locking", "PerCPU", "Machine", "Boot", "TestSupport",
+        "Locking", "Tracing", "PerCPU", "Machine", "Boot", "TestSupport",
       ],
       swiftSettings: warningsAsErrors),
     .testTarget(

@@ -85,6 +85,15 @@ struct RunCommand: ParsableCommand {
     completion: .file())
   var interruptTrace: String?
 
+  @Option(
+    help: .init(
+      """
+      Write to this file what the CPUs did: threads, wake-ups, interrupts, page faults, waits for \
+      locks. Open it at https://ui.perfetto.dev.
+      """, valueName: "file"),
+    completion: .file())
+  var trace: String?
+
   @Flag(
     help: """
       Show at the end how often each kind of lock was taken, waited for and held; implies --checked.
@@ -125,6 +134,7 @@ struct RunCommand: ParsableCommand {
     if rootfs?.isEmpty == true { throw ValidationError("--rootfs: give a directory") }
     if gdb == 0 { throw ValidationError("--gdb 0: give a port from 1 to 65535") }
     if interruptTrace?.isEmpty == true { throw ValidationError("--interrupt-trace: give a file") }
+    if trace?.isEmpty == true { throw ValidationError("--trace: give a file") }
     if machine.accel == .kvm, let (flag, purpose) = onlyTCG {
       throw ValidationError("\(flag) \(purpose), which KVM cannot: use --accel tcg")
     }
@@ -197,6 +207,7 @@ struct RunCommand: ParsableCommand {
       try RunReport(configuration, choice, outcome, run).print()
     }
     if lockStats && !json { showLocks(outcome) }
+    if let trace { try write(outcome, to: trace, name: target.programName) }
     if let line = explanation(outcome) { StandardError.complain(line) }
     if let reason = run.failure { throw CommandFailure("cannot write the output: \(reason)") }
     throw ExitCode(outcome.exitStatus)
@@ -207,6 +218,26 @@ struct RunCommand: ParsableCommand {
       StandardError.note("no figures of locks: the image is not checked, or did not end by itself")
     } else {
       StandardError.write("\(LockRecord.table(outcome.locks))\n(times in microseconds)\n")
+    }
+  }
+
+  /// How many events of each CPU are kept: the last ones.
+  private static let traceEventCount = 1 << 14
+
+  private func write(_ outcome: Outcome, to path: String, name: String) throws {
+    if outcome.trace.isEmpty {
+      return StandardError.note("no trace: the application did not come to its end")
+    }
+    do {
+      try ChromeTrace.json(outcome.trace, name: name)
+        .write(toFile: path, atomically: true, encoding: .utf8)
+    } catch {
+      throw CommandFailure("cannot write the trace \(path): \(error.localizedDescription)")
+    }
+    if outcome.lostTraceCount > 0 {
+      StandardError.note(
+        "\(path) has the last \(outcome.trace.count) events; \(outcome.lostTraceCount) before them were not kept"
+      )
     }
   }
 
@@ -226,6 +257,7 @@ struct RunCommand: ParsableCommand {
     configuration.timeout = timeout
     configuration.gdbPort = gdb
     configuration.instructionClock = instructionClock
+    configuration.traceEventCount = trace == nil ? nil : Self.traceEventCount
     return configuration
   }
 

@@ -79,6 +79,18 @@ public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Se
     }
   }
 
+  /// Adds the digits of a number in hexadecimal, and no more of them than it has.
+  @inline(never)
+  public mutating func append(shortHex value: UInt64) {
+    var shift = UInt64(63 &- (value | 1).leadingZeroBitCount) & ~3
+    while true {
+      let digit = UInt8(value >> shift & 15)
+      append(byte: digit < 10 ? 0x30 + digit : 0x57 + digit)
+      if shift == 0 { return }
+      shift &-= 4
+    }
+  }
+
   /// Runs `body` over the text.
   public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
     withUnsafePointer(to: storage) { pointer in

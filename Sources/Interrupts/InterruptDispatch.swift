@@ -1,10 +1,21 @@
 import CMachine
 import Console
 import Machine
+import Tracing
 
 /// What each of the kernel's own interrupts means. Interrupts are off.
 @c(apus_handle_interrupt)
 public func handleInterrupt(_ vector: UInt64) {
+  let start = Trace.begin()
+  dispatch(vector)
+  Trace.record(.interrupt, since: start, vector)
+}
+
+// Apart from the tracing, and by a name of its own: isrcheck follows what the handlers keep in registers, and
+// the policy says what is called here.
+@_silgen_name("apus_dispatch_interrupt")
+@inline(never)
+private func dispatch(_ vector: UInt64) {
   switch InterruptVector(rawValue: UInt8(truncatingIfNeeded: vector)) {
   case .urgent: apus_answer_urgent_calls()
   case .crossCall: Processor.preservingVectorState { CrossCall.handleAll() }

@@ -12,11 +12,15 @@ struct BootOptions {
   let patienceInMilliseconds: UInt64
   /// `vm.scheme=shared` or `vm.scheme=per-cpu`: how much of the page tables each CPU has for itself.
   let pageTableScheme: PageTableScheme
+  /// `trace=COUNT`: how many events of each CPU are recorded, a power of two; 0 if none are.
+  let traceEventCount: Int
 
   init(_ line: KernelCommandLine<some PhysicalMemoryReader>) {
     claimedCPU = Self.number("cpus.claim", in: line)
     pageTableScheme = Self.scheme(in: line)
     patienceInMilliseconds = Self.number("cpus.patience", in: line) ?? 10_000
+    let count = Swift.min(Self.number("trace", in: line) ?? 0, 1 << 20)
+    traceEventCount = count == 0 ? 0 : 1 << (63 - count.leadingZeroBitCount)
   }
 
   /// The scheme of that name; an unknown one is reported, and the usual one is used.

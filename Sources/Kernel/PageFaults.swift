@@ -2,6 +2,7 @@
 import CMachine
 import Locking
 import Machine
+import Tracing
 import VirtualMemory
 
 /// From the trap to the address space and back.
@@ -68,9 +69,11 @@ enum PageFaults {
 @c(apus_handle_page_fault)
 public func handlePageFault(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> UInt64 {
   let trap = TrapFrame(frame)
+  let start = Trace.begin()
   if trap.interruptsWereEnabled { Processor.enableInterrupts() }
   let result = PageFaults.handle(trap)
   Processor.disableInterrupts()
+  Trace.record(.fault, since: start, trap.accessAddress)
   return result.rawValue
 }
 

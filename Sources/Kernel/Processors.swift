@@ -10,6 +10,7 @@ import Machine
 import PerCPU
 import PhysicalMemory
 import Scheduler
+import Tracing
 import VirtualMemory
 
 /// The CPUs of the machine, from the firmware's list to all of them running.
@@ -102,6 +103,13 @@ struct Processors {
     // A global that cannot be moved has one address.
     withUnsafePointer(to: FrameAllocator.shared) {
       Heap.shared.initialize(on: $0, in: storage, count: count)
+    }
+
+    if options.traceEventCount > 0 {
+      let byteCount = Trace.byteCount(for: count, eventCount: options.traceEventCount)
+      Trace.start(
+        in: Self.zeroedPages(byteCount: byteCount), count: count,
+        eventCount: options.traceEventCount)
     }
 
     guard let block = Self.makeBlock(at: blocks, index: 0) else {

@@ -1,4 +1,5 @@
 import Machine
+import Tracing
 
 /// A spin lock without the state that it guards, and without the rules of its class.
 @usableFromInline
@@ -60,7 +61,9 @@ struct SpinLockCore: ~Copyable, Sendable {
 @inline(never)
 @usableFromInline
 func waitInThread(_ core: borrowing SpinLockCore) {
+  let start = Trace.begin()
   core.queue.wait(for: core.isLocked, interruptsAreOff: false)
+  Trace.record(.lockWait, since: start, UInt64(core.address))
 }
 
 /// Waits for a lock that page faults take, and takes it. Interrupts are looked at once, which also keeps
@@ -77,5 +80,7 @@ func waitInFault(_ core: borrowing SpinLockCore) {
 @inline(never)
 @usableFromInline
 func waitWithInterruptsOff(_ core: borrowing SpinLockCore) {
+  let start = Trace.begin()
   core.queue.wait(for: core.isLocked, interruptsAreOff: true)
+  Trace.record(.lockWait, since: start, UInt64(core.address))
 }

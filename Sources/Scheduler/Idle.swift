@@ -1,6 +1,7 @@
 import Locking
 import Machine
 import PerCPU
+import Tracing
 
 extension Scheduler {
   /// What a CPU does that has no thread: looks for one in all queues, runs it, and halts when there is
@@ -48,7 +49,10 @@ extension Scheduler {
       rest &= rest &- 1
       let queue = queues.pointer(for: CPU(index: Int((first &+ distance) & 63)))
       if queue.pointee.waitingCount.load(ordering: .relaxed) == 0 { continue }
-      if let thread = take(from: queue, mayRunOn: own.pointee.bit) { return thread }
+      if let thread = take(from: queue, mayRunOn: own.pointee.bit) {
+        if queue != own { Trace.record(.pull, RunQueue.word(thread), UInt64(queue.pointee.cpu)) }
+        return thread
+      }
     }
     return nil
   }

@@ -1,6 +1,7 @@
 import CMachine
 import Machine
 import PerCPU
+import Tracing
 
 extension Thread {
   /// Bytes of a stack where nothing else is asked for.
@@ -52,6 +53,7 @@ extension Thread {
 
   /// Puts a new thread where it may run.
   private func start() {
+    Trace.record(.spawn, RunQueue.word(record), UInt64(record.pointee.priority))
     Processor.withInterruptsDisabled { Placement.put(record) }
   }
 

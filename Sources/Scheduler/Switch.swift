@@ -1,6 +1,7 @@
 import Locking
 import Machine
 import PerCPU
+import Tracing
 
 /// The change from one thread to another on a CPU: the lock of the run queue is taken by the one and given
 /// back by the other, which also does what is left to do for the first.
@@ -75,6 +76,7 @@ enum Switch {
     own.pointee.left = thread
     own.pointee.running.store(RunQueue.word(next), ordering: .relaxed)
     Processor.setThread(next)
+    Trace.record(.switch, RunQueue.word(next), next == own.pointee.idle ? 1 : 0)
     next.pointee.header.stack.resume(leaving: stackPointer(of: thread))
     finish(proof)
   }

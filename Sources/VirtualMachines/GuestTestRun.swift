@@ -48,7 +48,7 @@ public struct GuestTestRun {
     case .testsDone:
       endUnfinished(at: now)
       isDone = true
-    case .booted, .lock, .exit, .panic, .outOfMemory: break
+    case .booted, .lock, .trace, .traceLost, .exit, .panic, .outOfMemory: break
     }
     return Array(results[before...])
   }

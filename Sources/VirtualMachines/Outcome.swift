@@ -51,6 +51,20 @@ public struct Outcome: Equatable, Sendable {
     }
   }
 
+  /// What the CPUs of a traced machine did, if it came to the end of its application.
+  public var trace: [TraceRecord] {
+    records.compactMap { record in
+      if case .trace(let event) = record { event } else { nil }
+    }
+  }
+
+  /// How many events were not kept, of all CPUs.
+  public var lostTraceCount: Int {
+    records.reduce(0) { sum, record in
+      if case .traceLost(_, let count) = record { sum + count } else { sum }
+    }
+  }
+
   /// The status with which `apus run` ends.
   public var exitStatus: Int32 {
     switch reason {

@@ -148,6 +148,7 @@ public struct QEMUCommandLine {
   public var kernelCommandLine: String {
     let c = configuration
     var words = ["program=\(PercentEncoding.encode(c.programName))", "log=\(c.logLevel.rawValue)"]
+    if let count = c.traceEventCount { words.append("trace=\(count)") }
     for variable in c.environment {
       words.append("env.\(variable.name)=\(PercentEncoding.encode(variable.value))")
     }

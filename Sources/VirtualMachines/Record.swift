@@ -11,6 +11,10 @@ public enum Record: Equatable, Sendable {
   case outOfMemory
   /// A class of locks in a checked image, at the application's end.
   case lock(LockRecord)
+  /// Something that a CPU of a traced machine did, at the application's end.
+  case trace(TraceRecord)
+  /// So many events of a CPU were not kept.
+  case traceLost(cpu: Int, count: Int)
   /// A guest test has news.
   case test(TestRecord)
   /// All guest tests have run.
@@ -32,6 +36,14 @@ public enum Record: Equatable, Sendable {
     case "lock":
       guard let record = LockRecord(Array(fields.dropFirst())) else { return nil }
       self = .lock(record)
+    case "trace":
+      guard let record = TraceRecord(Array(fields.dropFirst())) else { return nil }
+      self = .trace(record)
+    case "trace-lost":
+      guard fields.count == 3, let cpu = Int(fields[1]), let count = Int(fields[2]) else {
+        return nil
+      }
+      self = .traceLost(cpu: cpu, count: count)
     case "test":
       guard let record = TestRecord(Array(fields.dropFirst())) else { return nil }
       self = .test(record)

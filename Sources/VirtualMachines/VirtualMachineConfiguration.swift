@@ -46,6 +46,8 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   public var environment: [EnvironmentVariable] = []
   /// From which level on the kernel writes messages to its log.
   public var logLevel = LogLevel.info
+  /// How many events of each CPU the kernel records, a power of two, or `nil` for none.
+  public var traceEventCount: Int?
   /// The seconds after which the virtual machine is stopped, or `nil` for no bound: the kernel is
   /// asked to say where every CPU is, and `reportSeconds` later the machine is killed.
   public var timeout: Double?

@@ -1,6 +1,7 @@
 import Interrupts
 import Machine
 import PerCPU
+import Tracing
 
 /// Makes CPUs forget what they have of a range of addresses.
 ///
@@ -36,6 +37,8 @@ enum TLBShootdown {
         own.forget(from: start, to: end, keeping: kept)
       }
     }
+    let begin = Trace.begin()
+    defer { Trace.record(.shootdown, since: begin, start, cpus.rawValue) }
     own.state.pointee.counts.sent.count(others.intersection(.online).count)
     let request = Request(
       tables: tables.pointer(for: CPU(index: 0)), start: start, end: end, kept: kept)

@@ -1,0 +1,36 @@
+import Machine
+import Testing
+
+@testable import Tracing
+
+@Suite struct TraceTests {
+  @Test func aRingKeepsTheLastEvents() {
+    let memory = UnsafeMutablePointer<TraceEvent>.allocate(capacity: 4)
+    defer { memory.deallocate() }
+    let ring = TraceRing(memory, capacity: 4)
+    for number in 0..<3 {
+      ring.append(TraceEvent(.wake, time: UInt64(number), duration: 0, 7, 8))
+    }
+    var times: [UInt64] = []
+    ring.forEach { times.append($0.time) }
+    #expect(times == [0, 1, 2] && ring.lostCount == 0)
+    for number in 3..<10 {
+      ring.append(TraceEvent(.fault, time: UInt64(number), duration: 5, 7, 8))
+    }
+    times = []
+    ring.forEach { times.append($0.time) }
+    #expect(times == [6, 7, 8, 9] && ring.lostCount == 6)
+  }
+
+  @Test func anEventKeepsWhatItIsMadeOf() {
+    let event = TraceEvent(.lockWait, time: .max, duration: 1 << 55, 3, .max)
+    #expect(event.kindNumber == 7 && event.duration == 1 << 55 && event.time == .max)
+    #expect(event.first == 3 && event.second == .max)
+  }
+
+  @Test func nothingIsRecordedUnasked() {
+    #expect(!Trace.isRecording && Trace.begin() == 0)
+    Trace.record(.wake, 1)
+    Trace.record(.fault, since: 0, 1)
+  }
+}
