@@ -2,7 +2,8 @@ import Boot
 import Machine
 import VirtualMemory
 
-/// One operation on an address space, made of 8 bytes that may be anything.
+/// One operation on an address space, made of 8 bytes that may be anything. Tests keep such bytes: what
+/// they mean must not change.
 struct Operation {
   enum Kind: CaseIterable {
     case map, replace, unmap, protect, discard
