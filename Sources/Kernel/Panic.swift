@@ -1,6 +1,7 @@
 #if hasFeature(Embedded)
 import CMachine
 import Console
+import Interrupts
 import Machine
 import PerCPU
 import PhysicalMemory
@@ -92,6 +93,19 @@ enum Panic {
     write(
       "  \(FrameAllocator.shared.freeFrameCount * 4) of \(FrameAllocator.shared.usableFrameCount * 4) KiB are free; give the machine more (apus run --memory)"
     )
+  }
+
+  /// Reports that CPUs do not answer what has to be answered with interrupts off, too. Where they are is
+  /// in the report of all CPUs.
+  static func silence(of cpus: CPUSet) -> Never {
+    let caller = CPU.current.index
+    begin { Processor.halt() }
+    for cpu in cpus {
+      write(
+        "panic on CPU \(caller): CPU \(cpu.index) has not answered an urgent call for \(UrgentCall.patience / 1_000_000_000) s: it runs with interrupts off and does not wait by SpinWait"
+      )
+    }
+    end()
   }
 
   /// The end of a report: the other CPUs, and no power.
@@ -234,6 +248,10 @@ enum Panic {
   @inline(never)
   fileprivate static func write(_ line: LogMessage) { ConsoleDevice.writeLogUnlocked(line: line) }
 }
+
+/// The end of a wait for CPUs that do not answer.
+@c(apus_report_silence)
+public func reportSilence(_ cpus: UInt64) -> Never { Panic.silence(of: CPUSet(bits: cpus)) }
 
 /// Every exception and NMI arrives here, on the CPU where it happened.
 @c(apus_handle_exception)

@@ -18,7 +18,7 @@ public struct AddressSpace: ~Copyable, Sendable {
   private let root = BootConstant<UInt64>(0)
   let lowest = BootConstant<UInt64>(0)
   let limit = BootConstant<UInt64>(0)
-  private let schemeNumber = BootConstant<UInt64>(0)
+  private let usesPrivateTables = BootConstant<UInt64>(0)
   private let cpuCount = BootConstant<Int>(0)
   /// What each CPU has of the page tables for itself.
   let privateTables = CPULocal<PrivateTables.State>()
@@ -43,7 +43,7 @@ public struct AddressSpace: ~Copyable, Sendable {
     self.root.set(root.address)
     lowest.set(start)
     limit.set(end)
-    schemeNumber.set(scheme.rawValue)
+    usesPrivateTables.set(scheme == .perCPU ? 1 : 0)
     self.cpuCount.set(cpuCount)
     let arenasByteCount = CPULocal<Arena>.byteCount(for: cpuCount)
     let byteCount = UInt64(arenasByteCount + CPULocal<PrivateTables.State>.byteCount(for: cpuCount))
@@ -60,9 +60,8 @@ public struct AddressSpace: ~Copyable, Sendable {
   }
 
   /// How much of the page tables each CPU has for itself.
-  public var scheme: PageTableScheme {
-    PageTableScheme(rawValue: schemeNumber.value) ?? .shared
-  }
+  @inline(__always)
+  public var scheme: PageTableScheme { usesPrivateTables.value != 0 ? .perCPU : .shared }
 
   static let pageSize = FrameAllocator.frameSize
 

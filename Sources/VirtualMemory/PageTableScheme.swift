@@ -5,13 +5,13 @@
 /// processor walks from its root. A fault is resolved there, and then one entry of it is copied into
 /// the CPU's own tables. Beside that entry the CPU is noted as a holder: who changes the entry, or what
 /// is below it, tells the holders.
-public enum PageTableScheme: UInt64, Sendable {
+public enum PageTableScheme: CaseIterable, Sendable {
   /// A CPU's own root leads to the common tables: it is filled once for each 512 GiB. All CPUs that
   /// ever used an address in there are told of a change.
-  case shared = 0
+  case shared
   /// All tables that a processor walks are its CPU's own: each page is filled on its own. Exactly
   /// those CPUs are told of a change that hold the page, and no two processors walk one table.
-  case perCPU = 1
+  case perCPU
 
   /// Whether the holders of each page are known.
   @inline(__always)

@@ -28,6 +28,8 @@ struct PrivateTables {
     /// Unlinked tables that no processor knows, for any CPU to free: the address of the first.
     let freeable = Atomic<UInt64>(0)
     let counts = ShootdownCounters()
+    /// What this CPU asks others to forget: here, since they might not find a thread's stack.
+    var request = TLBShootdown.Request()
   }
 
   let state: UnsafeMutablePointer<State>

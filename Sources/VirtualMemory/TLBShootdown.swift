@@ -11,13 +11,13 @@ import Tracing
 /// not wait for each other, and each forgets its own translations while the others are on their way
 /// to answer.
 enum TLBShootdown {
-  /// What is asked, in the sender's memory.
-  private struct Request {
+  /// What is asked.
+  struct Request {
     /// What the first CPU has for itself; the others' follows.
-    let tables: UnsafeMutablePointer<PrivateTables.State>
-    let start: UInt64
-    let end: UInt64
-    let kept: PagePermissions?
+    var tables: UnsafeMutablePointer<PrivateTables.State>?
+    var start: UInt64 = 0
+    var end: UInt64 = 0
+    var kept: PagePermissions?
   }
 
   /// Returns when no CPU of the set has anything of a range that is not in the common tables any more:
@@ -40,17 +40,16 @@ enum TLBShootdown {
     let begin = Trace.begin()
     defer { Trace.record(.shootdown, since: begin, start, cpus.rawValue) }
     own.state.pointee.counts.sent.count(others.intersection(.online).count)
-    let request = Request(
+    own.state.pointee.request = Request(
       tables: tables.pointer(for: CPU(index: 0)), start: start, end: end, kept: kept)
-    withUnsafePointer(to: request) { request in
-      UrgentCall.run(
-        on: cpus,
-        { context, cpu in
-          let request = context.assumingMemoryBound(to: Request.self)
-          TLBShootdown.tables(of: cpu, request.pointee.tables).forget(
-            from: request.pointee.start, to: request.pointee.end, keeping: request.pointee.kept)
-        }, context: request)
-    }
+    UrgentCall.run(
+      on: cpus,
+      { context, cpu in
+        let request = context.assumingMemoryBound(to: PrivateTables.State.self).pointee.request
+        guard let first = request.tables else { return }
+        TLBShootdown.tables(of: cpu, first).forget(
+          from: request.start, to: request.end, keeping: request.kept)
+      }, context: own.state)
   }
 
   /// Makes CPUs take empty tables out of their own trees. Not in interrupts.

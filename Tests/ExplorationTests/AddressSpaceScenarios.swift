@@ -13,7 +13,7 @@ import PhysicalMemory
 enum AddressSpaceScenarios {
   static var all: [Scenario] {
     // Those over shared tables have names without the scheme.
-    [PageTableScheme.shared, .perCPU].flatMap { scheme in scenarios.map { $0(scheme) } }
+    PageTableScheme.allCases.flatMap { scheme in scenarios.map { $0(scheme) } }
   }
 
   private static var scenarios: [@Sendable (PageTableScheme) -> Scenario] {

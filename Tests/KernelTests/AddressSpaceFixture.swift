@@ -17,7 +17,7 @@ struct PageTableSchemes: SuiteTrait, TestTrait, TestScoping {
     for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
   ) async throws {
     guard testCase != nil else { return try await function() }
-    for scheme in [PageTableScheme.shared, .perCPU] {
+    for scheme in PageTableScheme.allCases {
       try await Self.$tested.withValue(scheme) { try await function() }
     }
   }

@@ -20,12 +20,16 @@ void apus_call_closure(const void *_Nonnull closure, long number);
 __attribute__((swiftcall)) void apus_run_in_interrupts(
     const void *_Nonnull function, const void *_Nullable context, uint64_t cpus);
 
-// The module Interrupts defines these two. The first runs `function(context, cpu)` on a set of CPUs, even
+// The module Interrupts defines these. The first runs `function(context, cpu)` on a set of CPUs, even
 // where they spin with interrupts off, and waits. The second does what others ask of the calling CPU.
 void apus_urgent_call(
     void (*_Nonnull function)(const void *_Nonnull context, long cpu), const void *_Nonnull context,
     uint64_t cpus);
 void apus_answer_urgent_calls(void);
+
+// The kernel defines this: stops the machine, because a set of CPUs does not answer urgent calls, and says
+// where all CPUs are.
+_Noreturn void apus_report_silence(uint64_t cpus);
 
 // The module Interrupts defines this too: runs the closure on a set of CPUs, in interrupts, and waits.
 void apus_cross_call(const void *_Nonnull closure, uint64_t cpus);
