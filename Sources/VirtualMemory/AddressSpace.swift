@@ -143,20 +143,30 @@ public struct AddressSpace: ~Copyable, Sendable {
   // MARK: Faults
 
   /// Does what an access needs that the processor could not do. Interrupts as they were; nothing
-  /// sleeps, no lock is taken but the frame allocator's when its caches are empty.
+  /// sleeps. No lock is taken but the frame allocator's when its caches are empty, and for a copy that a
+  /// write needs the one of the page's table.
   public func handle(_ fault: PageFault) -> PageFault.Outcome {
+    while true {
+      let outcome = resolve(fault)
+      if outcome != .needsCopy { return outcome }
+      if !copyPage(at: fault.address) { return .outOfMemory }
+    }
+  }
+
+  /// The same on a small stack, for accesses that never need a copy: the result is `needsCopy` if one
+  /// does.
+  public func handleWithoutCopying(_ fault: PageFault) -> PageFault.Outcome { resolve(fault) }
+
+  @inline(__always)
+  private func resolve(_ fault: PageFault) -> PageFault.Outcome {
     guard fault.address >= lowest.value, fault.address < limit.value else { return .unmapped }
     while true {
       let outcome = Epoch.shared.read {
         fault.resolve(in: rootTable, for: ownTables, kinds: areaKinds)
       }
-      switch outcome {
-      case .busy:
-        // A range operation is on its way: it waits for this CPU, too.
-        SpinWait.turn()
-      case .needsCopy: if !copyPage(at: fault.address) { return .outOfMemory }
-      case .resolved, .unmapped, .forbidden, .outOfMemory: return outcome
-      }
+      if outcome != .busy { return outcome }
+      // A range operation is on its way: it waits for this CPU, too.
+      SpinWait.turn()
     }
   }
 
