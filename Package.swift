@@ -53,7 +53,8 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "Kernel", "Parallel", "Scheduler", "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory", "Console",
+        "Kernel", "Parallel", "Scheduler", "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory",
+        "Console",
         "FileSystem",
         "PerCPU", "Machine", "Boot",
       ],

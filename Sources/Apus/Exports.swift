@@ -1,19 +1,20 @@
 // What an application gets with `import Apus`, beside what this module declares.
 
+@_exported import struct Boot.PhysicalAddress
 @_exported import enum Console.Log
 @_exported import struct Console.LogMessage
 @_exported import struct Machine.Atomic
 @_exported import enum Machine.MonotonicClock
 @_exported import struct Machine.PagePermissions
-@_exported import struct PerCPU.CPU
-@_exported import struct PerCPU.CPUSet
+@_exported import struct Parallel.ParallelChunks
+@_exported import class Parallel.PoolTask
+@_exported import class Parallel.TaskPool
 @_exported import func Parallel.parallelFor
 @_exported import func Parallel.parallelMap
 @_exported import func Parallel.parallelReduce
 @_exported import func Parallel.withParallelChunks
-@_exported import struct Parallel.ParallelChunks
-@_exported import class Parallel.PoolTask
-@_exported import class Parallel.TaskPool
+@_exported import struct PerCPU.CPU
+@_exported import struct PerCPU.CPUSet
 @_exported import struct Scheduler.Barrier
 @_exported import class Scheduler.Channel
 @_exported import struct Scheduler.Condition

@@ -106,6 +106,8 @@ struct TraceRing: ~Copyable {
   var lostCount: Int { Swift.max(count.load(ordering: .relaxed) - capacity, 0) }
 
   func forEach(_ body: (TraceEvent) -> Void) {
-    for number in lostCount..<count.load(ordering: .relaxed) { body(events[number & (capacity - 1)]) }
+    for number in lostCount..<count.load(ordering: .relaxed) {
+      body(events[number & (capacity - 1)])
+    }
   }
 }

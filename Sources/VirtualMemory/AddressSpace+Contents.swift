@@ -46,9 +46,10 @@ extension AddressSpace {
     let (start, byteCount) = (contents.start.rawValue, contents.byteCount)
     guard byteCount > 0 else { throw .empty }
     let (sum, overflow) = byteCount.addingReportingOverflow(Self.pageSize &- 1)
-    guard !overflow, contents.end.rawValue <= PageTableFormat.physicalLimit else {
-      throw .outOfBounds(
-        start: start, byteCount: byteCount, lowest: 0, limit: PageTableFormat.physicalLimit)
+    // The bytes are read through the window on physical memory.
+    let limit = KernelAddressSpace.endOfPhysicalMemory
+    guard !overflow, contents.end.rawValue <= limit else {
+      throw .outOfBounds(start: start, byteCount: byteCount, lowest: 0, limit: limit)
     }
     return try map(
       sum & ~(Self.pageSize &- 1), alignment: Self.pageSize, permissions,

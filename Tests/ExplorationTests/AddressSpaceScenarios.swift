@@ -59,7 +59,8 @@ enum AddressSpaceScenarios {
           from: base, to: base << 1, scheme: scheme, on: frames, cpuCount: cpuCount)) != nil,
         "no memory for an address space")
       // The table of the arena is there for good, and so is the side table of kinds.
-      _ = try? space.map(at: base, byteCount: page, .write, as: AreaKind(.anonymous, named: "first"))
+      _ = try? space.map(
+        at: base, byteCount: page, .write, as: AreaKind(.anonymous, named: "first"))
       unmap(base, 1)
       space.reclaim()
       // Each CPU gives its root back in the end.
