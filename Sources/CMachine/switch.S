@@ -5,10 +5,11 @@
 // says in `*from` where, and goes on as the stack `to` was left. The vector registers are dead at a call;
 // of floating point only the control words live on (System V ABI, 3.2.1).
 .section .text.switch, "ax", @progbits
-.globl apus_switch_stack
-.type apus_switch_stack, @function
+.macro SWITCH_STACK name
+.globl \name
+.type \name, @function
 .align 16
-apus_switch_stack:
+\name:
   pushq %rbp
   pushq %rbx
   pushq %r12
@@ -30,7 +31,10 @@ apus_switch_stack:
   popq %rbx
   popq %rbp
   ret
-.size apus_switch_stack, . - apus_switch_stack
+.size \name, . - \name
+.endm
+SWITCH_STACK apus_switch_stack
+SWITCH_STACK apus_preempt_stack
 
 // Where a stack begins that `apus_prepare_stack` made: r12 is the function, r13 its argument. The chain
 // of frames ends here, for the frame pointer is 0.

@@ -62,9 +62,15 @@ extension Execution {
     apus_simulated_processor().pointee.interrupt_depth += 1
     apus_simulated_processor().pointee.interrupts_enabled = 0
     simulation.interruptHandler?(UInt64(vector))
-    apus_simulated_processor().pointee.interrupts_enabled = wasHalted ? 0 : 1
     apus_simulated_processor().pointee.interrupt_depth -= 1
     record(.endOfInterrupt)
+    if !wasHalted && !wasIdle, let exit = simulation.interruptExit {
+      // Another thread may go on here, and this one on another CPU.
+      exit()
+      apus_simulated_processor().pointee.interrupts_enabled = 1
+      return true
+    }
+    apus_simulated_processor().pointee.interrupts_enabled = wasHalted ? 0 : 1
     if wasHalted {
       chosen = Action(cpu: UInt8(own), isInterrupt: false)
       return false

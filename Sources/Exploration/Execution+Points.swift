@@ -30,7 +30,8 @@ extension Execution {
     case .disableInterrupts, .enableInterrupts: if hasInterrupts { switchAsDecided() }
     default: switchAsDecided()
     }
-    cpus[own].isWithinInstruction = false
+    // Not `own`: a thread may go on on another CPU than it was interrupted on.
+    cpus[current].isWithinInstruction = false
     if size > 0 {
       (self.operation, writeAddress, writeSize) = (operation, address, size)
       valueBefore = Self.value(at: address, size: size)

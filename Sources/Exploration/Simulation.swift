@@ -7,6 +7,7 @@ public final class Simulation {
   var invariants: [(String, () -> Bool)] = []
   var endChecks: [() -> Void] = []
   var interruptHandler: ((UInt64) -> Void)?
+  var interruptExit: (() -> Void)?
   var interrupts: [(vector: InterruptVector, cpu: Int, times: Int)] = []
   var labels: [(range: Range<UInt>, name: String)] = []
   /// What left the machine, by channel.
@@ -25,6 +26,10 @@ public final class Simulation {
   public func onInterrupt(_ handler: @escaping (_ vector: UInt64) -> Void) {
     interruptHandler = handler
   }
+
+  /// What a CPU does after that, outside of the interrupt, with interrupts off, unless it was halted: there it
+  /// may leave its stack for another one.
+  public func onInterruptExit(_ body: @escaping () -> Void) { interruptExit = body }
 
   /// Lets an interrupt come on a CPU at any time while interrupts are on, so many times at least.
   public func interrupt(_ vector: InterruptVector, on cpu: Int, times: Int = 1) {
@@ -59,6 +64,7 @@ public final class Simulation {
     invariants = []
     endChecks = []
     interruptHandler = nil
+    interruptExit = nil
     kept = []
   }
 

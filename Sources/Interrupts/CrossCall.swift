@@ -44,6 +44,8 @@ public enum CrossCall {
       context: UnsafeRawPointer
     ) {
       precondition(isDone, "a call is started again before it is done")
+      Processor.disablePreemption()
+      defer { Processor.enablePreemption() }
       let others = cpus.intersection(.online).subtracting(CPU.current)
       precondition(others.count <= requests.count, "a call on more CPUs than it has room for")
       completion.pointee = Completion(count: others.count, waiter: .current)
@@ -90,9 +92,12 @@ public enum CrossCall {
   fileprivate static func run(_ closure: UnsafeRawPointer, on cpus: CPUSet) {
     let cpus = cpus.intersection(.online)
     var call = Pending(capacity: cpus.count)
-    call.start(on: cpus, apus_call_closure, context: closure)
-    if cpus.contains(.current) {
-      Processor.withInterruptsDisabled { apus_call_closure(closure, CPU.current.index) }
+    // Which CPU is the caller's must not change between the two.
+    Processor.withPreemptionDisabled {
+      call.start(on: cpus, apus_call_closure, context: closure)
+      if cpus.contains(.current) {
+        Processor.withInterruptsDisabled { apus_call_closure(closure, CPU.current.index) }
+      }
     }
     call.wait()
   }

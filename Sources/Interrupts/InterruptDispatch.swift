@@ -20,8 +20,9 @@ private func dispatch(_ vector: UInt64) {
   case .urgent: apus_answer_urgent_calls()
   case .crossCall: Processor.preservingVectorState { CrossCall.handleAll() }
   case .timer: apus_handle_timer()
-  // The end of a halt is all that these are for: whoever halted looks again at what it waits for.
-  case .wake, .spurious: break
+  // It also ends a halt: whoever halted looks again at what it waits for.
+  case .wake: apus_handle_wake()
+  case .spurious: break
   case nil: Log.warning("interrupt \(vector) came, which nobody asked for")
   }
 }

@@ -27,4 +27,10 @@ public struct SuspendedStack {
   public func resume(leaving left: UnsafeMutablePointer<SuspendedStack>) {
     left.withMemoryRebound(to: UInt64.self, capacity: 1) { apus_switch_stack($0, pointer) }
   }
+
+  /// The same where the stack in use is that of a thread which was interrupted.
+  @inline(__always)
+  public func resume(preempting left: UnsafeMutablePointer<SuspendedStack>) {
+    left.withMemoryRebound(to: UInt64.self, capacity: 1) { apus_preempt_stack($0, pointer) }
+  }
 }

@@ -3,7 +3,7 @@ import PerCPU
 import Scheduler
 
 /// Runs `body` for each number of `range`, on the CPUs of `cpus` at the same time, and returns when all are
-/// done. In any order; a loop of some 20 microseconds or less runs in the caller alone.
+/// done. In any order; a loop over many numbers that takes 20 microseconds or less runs in the caller alone.
 ///
 ///     parallelFor(0..<image.height) { row in image.render(row) }
 ///

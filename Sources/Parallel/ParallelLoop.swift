@@ -7,13 +7,16 @@ import Scheduler
 ///
 /// A thread's share is on lines of its own, so nobody meets anybody but to take half of what is left. It
 /// begins with all numbers as the share of the caller, who asks others to help when the work has proved
-/// worth it: a loop that takes less than `helpThreshold` is done by the caller alone.
+/// worth it: a long loop that takes less than `helpThreshold` is done by the caller alone. Where there are
+/// few numbers, each is taken to be much work.
 final class ParallelLoop: @unchecked Sendable {
   // The shares are atomic; the rest is the caller's, or constant.
 
   /// How long the caller works alone, in nanoseconds: a few times what a thread's start on another CPU
   /// takes.
   private static let helpThreshold: UInt64 = 20_000
+  /// Up to so many numbers for each CPU, others help at once: one that is done alone would be a large part.
+  private static let fewPerCPU = 8
 
   private let start: Int
   private let end: Int
@@ -64,6 +67,7 @@ final class ParallelLoop: @unchecked Sendable {
     if range.isEmpty { return }
     withoutActuallyEscaping(work) { work in
       let loop = ParallelLoop(range, on: cpus, work)
+      if range.count <= Self.fewPerCPU * loop.workerCount { loop.askForHelp() }
       var chunks = ParallelChunks(loop, worker: 0)
       work(&chunks)
       for helper in loop.helpers { helper.join() }
@@ -79,7 +83,7 @@ final class ParallelLoop: @unchecked Sendable {
   @inline(never)
   private func askForHelp() {
     mayAskForHelp = false
-    for worker in 1..<workerCount {
+    for worker in 1..<Swift.max(workerCount, 1) {
       // Without memory for a thread the others do its part.
       guard
         let helper = try? Thread.spawn(
@@ -166,7 +170,8 @@ public struct ParallelChunks: ~Copyable {
   private static let longest: UInt64 = 40_000
 
   private let loop: ParallelLoop
-  private let worker: Int
+  /// Which of the threads that take part this one is: from 0, the caller, to below the number of CPUs.
+  public let worker: Int
   private var size = 1
   private var lastTime: UInt64
 

@@ -1,10 +1,12 @@
 import Boot
 import Machine
+import PerCPU
 
 /// Frames in a row that are given back together, whatever they were allocated as.
 extension FrameAllocator {
-  /// Rows up to this length go to the CPU's cache, for those who come next.
-  private static let cachedRowLimit = 16
+  /// Shorter rows go to the CPU's cache, for those who come next; what came as a run of so many goes back
+  /// as one.
+  private static let runLength = 1 << FrameCache.runOrder
 
   /// Gives `count` frames in a row back, each of which may have been allocated alone or with others.
   /// Long rows of single frames are some 10 instructions for each, with the lock of the buddy system.
@@ -25,12 +27,9 @@ extension FrameAllocator {
       let record = table[frame]
       let size = 1 << record.order
       if record == .allocated(order: 0) {
-        if end - frame > Self.cachedRowLimit {
-          frame = freeSingles(from: frame, to: end)
-        } else {
-          free(position, order: 0)
-          frame += 1
-        }
+        frame =
+          end - frame >= Self.runLength
+          ? freeSingles(from: frame, to: end) : cacheSingles(from: frame, to: end)
       } else if record == .allocated(order: record.order) && size <= end - frame {
         freeRun(position, count: size)
         frame += size
@@ -39,6 +38,36 @@ extension FrameAllocator {
         return freeSlowly(position, count: end - frame)
       }
     }
+  }
+
+  /// Gives frames that were allocated alone to the CPU's cache, up to the first one that was not; returns
+  /// where it is.
+  private func cacheSingles(from first: Int, to end: Int) -> Int {
+    var frame = first
+    let isCached = Processor.withPreemptionDisabled { () -> Bool in
+      guard let cache = caches.currentIfInitialized, cache.pointee.claimIfFree() else {
+        return false
+      }
+      while frame < end {
+        let isTaken = records.record(frame).pointee.compareExchange(
+          expected: FrameRecord.allocated(order: 0).rawValue,
+          desired: FrameRecord(.cached, order: 0).rawValue, ordering: .relaxed
+        ).exchanged
+        if !isTaken { break }
+        if !cache.pointee.push(frame, order: 0) {
+          withBuddies { cache.pointee.drainHalf(order: 0, to: &$0) }
+          _ = cache.pointee.push(frame, order: 0)
+        }
+        frame &+= 1
+      }
+      cache.pointee.release()
+      return true
+    }
+    if !isCached {
+      free(PhysicalAddress(UInt64(frame) * Self.frameSize), order: 0)
+      frame += 1
+    }
+    return frame
   }
 
   /// Frees frames that were allocated alone, up to the first one that was not; returns where it is.

@@ -18,7 +18,7 @@ extension Thread {
 
   /// Lets the thread run on CPUs of the set only; those that do not run do not count. One that waits
   /// elsewhere is moved at once, the running thread leaves the CPU before this returns, and one that
-  /// runs on another CPU leaves it when it gives way next. Not in interrupts.
+  /// runs on another CPU is told to leave it. Not in interrupts.
   public func setAffinity(_ cpus: CPUSet) throws(ThreadError) {
     let cpus = cpus.intersection(.online)
     if cpus.isEmpty { throw ThreadError.noCPU }
@@ -53,8 +53,13 @@ extension Thread {
       let place = record.pointee.place.load(ordering: .relaxed)
       let waits = place == Place.waits(on: cpu.index)
       if waits { Placement.remove(record, queue, waiting) }
+      let runs = queue.pointee.running.load(ordering: .relaxed) == RunQueue.word(record)
       queue.pointee.waiting.release(proof)
       if waits { return Placement.put(record) }
+      // It leaves the CPU in the interrupt that this sends.
+      if runs && cpu != .current && !affinity.contains(cpu) {
+        return Placement.wake(cpu)
+      }
       if Place.cpu(of: place) == cpu { return }
       Processor.pause()
     }

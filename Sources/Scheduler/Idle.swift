@@ -79,7 +79,12 @@ extension Scheduler {
     _ thread: UnsafeMutablePointer<ThreadRecord>, _ own: UnsafeMutablePointer<RunQueue>
   ) {
     InterruptsDisabled.assumed { proof in
-      _ = own.pointee.waiting.acquire(proof)
+      let waiting = own.pointee.waiting.acquire(proof)
+      if waiting.pointee.highestPriority > thread.pointee.priority {
+        // Who put it there saw this CPU idle, so nobody asks the thread to give way.
+        own.pointee.waiting.release(proof)
+        return Placement.put(thread)
+      }
       thread.pointee.place.store(Place.runs(on: own.pointee.cpu), ordering: .relaxed)
       // Pairs with the fence in `setAffinity`, as in `Placement.enqueue`.
       memoryFence(ordering: .sequentiallyConsistent)
@@ -88,6 +93,7 @@ extension Scheduler {
         return Placement.put(thread)
       }
       own.pointee.afterwards = .passOn
+      Preemption.willRun(thread, own)
       Switch.resume(thread, leaving: own.pointee.idle, own, proof)
     }
   }

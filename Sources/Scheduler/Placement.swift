@@ -21,9 +21,10 @@ enum Placement {
       Trace.record(.wake, RunQueue.word(thread), UInt64(target.index))
       let isSettled = enqueue(thread, at: target)
       // What was put there, or not, is found by looking.
-      if let claimed { Processor.send(.wake, to: claimed.index) }
+      if let claimed { wake(claimed) }
       guard let affinity = isSettled.affinity else { continue }
       if claimed == nil || isSettled.isBusy { tellIdle(affinity) }
+      if isSettled.notice != .nothing { Preemption.tell(target, isSettled.notice) }
       return
     }
   }
@@ -33,6 +34,8 @@ enum Placement {
     var affinity: UInt64?
     /// The CPU runs a thread, so it need not look in its queue soon.
     var isBusy = false
+    /// What the CPU has to be told.
+    var notice = Preemption.Notice.nothing
   }
 
   @inline(__always)
@@ -54,6 +57,7 @@ enum Placement {
       if CPUSet(bits: affinity).contains(cpu) {
         result.affinity = affinity
         result.isBusy = !queue.pointee.isIdle
+        if result.isBusy { result.notice = Preemption.notice(of: thread, in: queue) }
       } else {
         remove(thread, queue, waiting)
       }
@@ -86,8 +90,14 @@ enum Placement {
   @inline(__always)
   static func tellIdle(_ affinity: UInt64) {
     if let cpu = IdleCPUs.claim(CPUSet(bits: affinity), preferring: nil) {
-      Processor.send(.wake, to: cpu.index)
+      wake(cpu)
     }
+  }
+
+  /// Interrupts a CPU, so that it looks for work. Interrupts are off.
+  @inline(__always)
+  static func wake(_ cpu: CPU) {
+    InterruptsDisabled.assumed { proof in Processor.send(.wake, to: cpu.index, proof) }
   }
 
   /// By a CPU that was idle and has got a thread, perhaps not the one that it was woken for: wakes another

@@ -33,6 +33,18 @@ struct RunQueue: ~Copyable {
   /// Threads that ended here with nobody to join them, linked by `next`. With interrupts off.
   var ended: UnsafeMutablePointer<ThreadRecord>?
 
+  /// How often a thread was resumed here, and preempted.
+  var switches: UInt64 = 0
+  var preemptions: UInt64 = 0
+  /// See `Preemption.endSlice`: the switches when the last slice ended, and slices that ended in a row while
+  /// less urgent threads waited.
+  var switchesAtSlice: UInt64 = 0
+  var slicesOfMoreUrgent = 0
+
+  // Guarded by the lock.
+  /// The CPU's timer is set for the end of a slice, or somebody tells it to do that.
+  var isSliced = false
+
   // Constant.
   let idle: UnsafeMutablePointer<ThreadRecord>
   let cpu: Int
@@ -66,6 +78,17 @@ struct WaitingThreads: ~Copyable {
   private var first: InlineArray<8, UnsafeMutablePointer<ThreadRecord>?> = .init(repeating: nil)
   /// A bit for each priority of which threads wait.
   private var priorities: UInt64 = 0
+
+  @inline(__always)
+  var isEmpty: Bool { priorities == 0 }
+
+  /// The priority of the most urgent thread; -1 without any.
+  @inline(__always)
+  var highestPriority: Int { 63 &- priorities.leadingZeroBitCount }
+
+  /// The priority of the least urgent thread; 64 without any.
+  @inline(__always)
+  var lowestPriority: Int { priorities.trailingZeroBitCount }
 
   /// Puts a thread behind all others of its priority.
   @inline(__always)
@@ -130,6 +153,33 @@ struct WaitingThreads: ~Copyable {
     for thread: UnsafeMutablePointer<ThreadRecord>
   ) -> UnsafeMutablePointer<ThreadRecord>? {
     let next = takeFirst()
+    append(thread)
+    return next
+  }
+
+  /// Takes out the first thread of the highest priority, if it is more urgent than `thread`, and puts that
+  /// one in before all others of its priority: its turn is not over.
+  @inline(__always)
+  mutating func exchangeMoreUrgent(
+    than thread: UnsafeMutablePointer<ThreadRecord>
+  ) -> UnsafeMutablePointer<ThreadRecord>? {
+    let priority = thread.pointee.priority
+    if highestPriority <= priority { return nil }
+    let next = takeFirst()
+    append(thread)
+    // The last one of a ring is before its first one.
+    first[unchecked: priority] = thread
+    return next
+  }
+
+  /// Takes out the first thread of the lowest priority, if there is any, and puts `thread` in.
+  @inline(__always)
+  mutating func exchangeLeastUrgent(
+    for thread: UnsafeMutablePointer<ThreadRecord>
+  ) -> UnsafeMutablePointer<ThreadRecord>? {
+    if isEmpty { return nil }
+    guard let next = first[unchecked: lowestPriority] else { return nil }
+    remove(next)
     append(thread)
     return next
   }

@@ -3,7 +3,8 @@ import PerCPU
 
 /// Which thread runs on which CPU.
 ///
-/// Threads give way when they wait, end or `yield`; none is preempted.
+/// Threads give way when they wait, end or `yield`, when their time is over and others wait, and when a more
+/// urgent one is there.
 public enum Scheduler {
   static let queues = CPULocal<RunQueue>()
   private static let idleRecords = CPULocal<ThreadRecord>()

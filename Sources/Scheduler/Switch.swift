@@ -52,32 +52,43 @@ enum Switch {
     _ own: UnsafeMutablePointer<RunQueue>, _ afterwards: Afterwards,
     _ proof: borrowing InterruptsDisabled
   ) {
-    let waiting = own.pointee.waiting.holderState(proof)
-    let next: UnsafeMutablePointer<ThreadRecord>
-    if let first = waiting.pointee.takeFirst() {
-      next = first
-      let count = own.pointee.waitingCount.load(ordering: .relaxed)
-      own.pointee.waitingCount.store(count &- 1, ordering: .relaxed)
-    } else {
-      next = own.pointee.idle
-    }
+    let next = takeNext(own, own.pointee.waiting.holderState(proof))
     own.pointee.afterwards = afterwards
     resume(next, leaving: Scheduler.currentRecord, own, proof)
   }
 
+  /// The next thread, out of the queue, or the idle loop. The lock of the run queue is held.
+  @inline(__always)
+  static func takeNext(
+    _ own: UnsafeMutablePointer<RunQueue>, _ waiting: UnsafeMutablePointer<WaitingThreads>
+  ) -> UnsafeMutablePointer<ThreadRecord> {
+    guard let first = waiting.pointee.takeFirst() else { return own.pointee.idle }
+    let count = own.pointee.waitingCount.load(ordering: .relaxed)
+    own.pointee.waitingCount.store(count &- 1, ordering: .relaxed)
+    return first
+  }
+
   /// Goes on with `next`, which is in no queue. The lock of the run queue is held. Returns when `thread`
-  /// runs again, on whichever CPU.
+  /// runs again, on whichever CPU. `isPreempted` is a constant.
   @inline(__always)
   static func resume(
     _ next: UnsafeMutablePointer<ThreadRecord>, leaving thread: UnsafeMutablePointer<ThreadRecord>,
-    _ own: UnsafeMutablePointer<RunQueue>, _ proof: borrowing InterruptsDisabled
+    _ own: UnsafeMutablePointer<RunQueue>, _ proof: borrowing InterruptsDisabled,
+    isPreempted: Bool = false
   ) {
     next.pointee.place.store(Place.runs(on: own.pointee.cpu), ordering: .relaxed)
     own.pointee.left = thread
     own.pointee.running.store(RunQueue.word(next), ordering: .relaxed)
     Processor.setThread(next)
     Trace.record(.switch, RunQueue.word(next), next == own.pointee.idle ? 1 : 0)
-    next.pointee.header.stack.resume(leaving: stackPointer(of: thread))
+    own.pointee.switches &+= 1
+    // Whoever was asked to give way does so.
+    Processor.preemptionRequest = 0
+    if isPreempted {
+      next.pointee.header.stack.resume(preempting: stackPointer(of: thread))
+    } else {
+      next.pointee.header.stack.resume(leaving: stackPointer(of: thread))
+    }
     finish(proof)
   }
 

@@ -21,6 +21,8 @@ struct TimerQueue: ~Copyable {
   /// leaves it: the interrupt then finds nothing due, which costs less than to set the hardware for each
   /// timeout that does not come.
   var armed = UInt64.max
+  /// When the slice of the running thread is over; `UInt64.max` if it has no end. See `Preemption`.
+  var sliceEnd = UInt64.max
 }
 
 /// All CPUs' timers.
@@ -93,9 +95,9 @@ private func run(_ node: UnsafeMutablePointer<TimerNode>) {
 public func handleTimer() {
   guard let own = Timers.queues.currentIfInitialized else { return }
   own.pointee.armed = .max
-  let next = InterruptsDisabled.assumed { proof in
+  let now = MonotonicClock.nanoseconds
+  let deadline = InterruptsDisabled.assumed { proof in
     own.pointee.heap.withLock(interruptsDisabled: proof) { heap in
-      let now = MonotonicClock.nanoseconds
       while let node = heap.first, node.pointee.deadline <= now {
         heap.remove(node)
         let period = node.pointee.period
@@ -112,5 +114,7 @@ public func handleTimer() {
       return heap.deadline
     }
   }
+  if own.pointee.sliceEnd <= now { Preemption.endSlice(own, at: now) }
+  let next = Swift.min(deadline, own.pointee.sliceEnd)
   if next != .max { Timers.arm(own, at: next) }
 }

@@ -22,13 +22,13 @@ extension AddressSpace {
   ) throws(AddressSpaceError) {
     let end = try check(start, byteCount)
     try checkPermissions(permissions, allowsWriteAndExecute)
-    try perform(.protect(permissions), from: start, to: end)
+    try perform(RangeChange(.protect(permissions)), from: start, to: end)
   }
 
   /// Frees the pages of a range; what is accessed again is zero. The addresses stay taken.
   public func discard(at start: UInt64, byteCount: UInt64) throws(AddressSpaceError) {
     let end = try check(start, byteCount)
-    try perform(.drop, from: start, to: end)
+    try perform(RangeChange(.drop), from: start, to: end)
   }
 
   /// Tells what the program means to do with a range, which changes nothing that it can see but time
@@ -39,9 +39,9 @@ extension AddressSpace {
     let end = try check(start, byteCount)
     switch advice {
     case .willNeed: try populateWhatFits(from: start, to: end)
-    case .doNotNeed: try perform(.drop, from: start, to: end)
-    case .largePages: try perform(.preferLargePages(true), from: start, to: end)
-    case .smallPages: try perform(.preferLargePages(false), from: start, to: end)
+    case .doNotNeed: try perform(RangeChange(.drop), from: start, to: end)
+    case .largePages: try perform(RangeChange(.preferLargePages(true)), from: start, to: end)
+    case .smallPages: try perform(RangeChange(.preferLargePages(false)), from: start, to: end)
     }
   }
 

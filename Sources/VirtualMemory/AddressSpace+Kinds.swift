@@ -7,7 +7,7 @@ extension AddressSpace {
   func withNumber<Result>(
     of kind: AreaKind, _ body: (Int) throws(AddressSpaceError) -> Result
   ) throws(AddressSpaceError) -> Result {
-    if kind == .anonymous { return try body(0) }
+    if kind.isAnonymous { return try body(0) }
     let number = try areaKinds.pin(kind, of: frames) { collectAreaNumbers(&$0) }
     defer { areaKinds.unpin(number) }
     return try body(number)

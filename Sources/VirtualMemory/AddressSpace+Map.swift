@@ -83,7 +83,7 @@ extension AddressSpace {
   func checkPermissions(
     _ permissions: PagePermissions, _ allowsWriteAndExecute: Bool
   ) throws(AddressSpaceError) {
-    if permissions.isSuperset(of: [.write, .execute]) && !allowsWriteAndExecute
+    if permissions.contains(.write) && permissions.contains(.execute) && !allowsWriteAndExecute
       && !permissions.contains(.inaccessible)
     {
       throw .writableAndExecutable
@@ -106,16 +106,21 @@ extension AddressSpace {
     let start = (arena.pointee.cursor &+ alignment &- 1) & ~(alignment &- 1)
     let (end, overflow) = start.addingReportingOverflow(byteCount)
     if !overflow && end <= arena.pointee.end {
-      switch performInSection(.reserve(promise), from: start, to: end) {
-      case nil:
-        arena.pointee.cursor = end
-        section.leave()
-        return start
-      case .occupied: break
-      case let refusal?:
-        section.leave()
-        throw refusal
+      let cover = CoveringTable(from: start, to: end, root: rootTable)
+      if let difference = cover.reserveInOneEntry(promise, from: start, to: end) {
+        if difference != 0 { arena.pointee.emptyTableCount &+= difference }
+      } else {
+        let refusal = perform(
+          RangeChange(.reserve(promise)), from: start, to: end, in: cover)
+        if let refusal {
+          section.leave()
+          guard case .occupied = refusal else { throw refusal }
+          return try reserveElsewhere(promise, byteCount, alignment)
+        }
       }
+      arena.pointee.cursor = end
+      section.leave()
+      return start
     }
     section.leave()
     return try reserveElsewhere(promise, byteCount, alignment)
@@ -126,7 +131,7 @@ extension AddressSpace {
     _ promise: PageTableEntry, from start: UInt64, to end: UInt64
   ) throws(AddressSpaceError) -> UInt64? {
     do throws(AddressSpaceError) {
-      try perform(.reserve(promise), from: start, to: end)
+      try perform(RangeChange(.reserve(promise)), from: start, to: end)
       return nil
     } catch {
       guard case .occupied(let obstacleEnd) = error else { throw error }
@@ -198,7 +203,8 @@ extension AddressSpace {
     let end = try check(start, byteCount)
     try withNumber(of: kind) { area throws(AddressSpaceError) in
       let promise = try promise(permissions, byteCount, options, area)
-      try perform(replacing ? .replace(promise) : .reserve(promise), from: start, to: end)
+      try perform(
+        RangeChange(replacing ? .replace(promise) : .reserve(promise)), from: start, to: end)
     }
     if options.contains(.populate) { try populate(mapped: start, end) }
   }
@@ -210,11 +216,18 @@ extension AddressSpace {
   public func unmap(at start: UInt64, byteCount: UInt64) throws(AddressSpaceError) {
     let end = try check(start, byteCount)
     let section = Epoch.shared.enter()
-    let refusal = performInSection(.unmap, from: start, to: end)
+    let arena = ownArena
+    let cover = CoveringTable(from: start, to: end, root: rootTable)
+    if let difference = cover.unmapInOneEntry(from: start, to: end) {
+      if difference != 0 { arena.pointee.emptyTableCount &+= difference }
+    } else if let refusal = perform(RangeChange(.unmap), from: start, to: end, in: cover) {
+      section.leave()
+      throw refusal
+    }
     // What was mapped last is mapped again next.
-    if ownArena.pointee.cursor == end { ownArena.pointee.cursor = start }
+    if arena.pointee.cursor == end { arena.pointee.cursor = start }
+    let isTrimNeeded = arena.pointee.hasTooManyEmptyTables
     section.leave()
-    if let refusal { throw refusal }
-    trimIfNeeded()
+    if isTrimNeeded { trimIfNeeded() }
   }
 }

@@ -106,6 +106,7 @@ struct PageNeeds {
   mutating func add(
     _ table: TablePage, _ range: RangePart, _ kinds: borrowing AreaKinds
   ) -> PageWalk {
+    if range.level == 0 { return addPages(table, range, kinds) }
     var part = range
     while part.goesOn {
       let entry = table[part.index].load()
@@ -115,6 +116,35 @@ struct PageNeeds {
       part.advance()
     }
     return .reached(range.start)
+  }
+
+  private mutating func addPages(
+    _ table: TablePage, _ range: RangePart, _ kinds: borrowing AreaKinds
+  ) -> PageWalk {
+    var slot = table[range.index]
+    let last = table[range.endIndex]
+    var count = 0
+    while slot != last {
+      let entry = slot.load()
+      if entry.isAccessiblePromise {
+        if entry.area == 0 || needsPage(entry, range.address(of: slot, in: table), kinds) {
+          count &+= 1
+        }
+      } else if !entry.isPresent {
+        return PageWalk(stoppedAt: entry, range.address(of: slot, in: table))
+      }
+      slot = slot.next
+    }
+    pages &+= count
+    return .reached(range.address(of: last, in: table))
+  }
+
+  /// Whether the page of a named area takes memory, or is there already.
+  @inline(never)
+  private func needsPage(
+    _ entry: PageTableEntry, _ address: UInt64, _ kinds: borrowing AreaKinds
+  ) -> Bool {
+    kinds.backing(of: entry.area)?.directPage(of: entry, at: address, level: 0) == nil
   }
 
   private mutating func add(

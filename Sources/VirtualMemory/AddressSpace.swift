@@ -193,33 +193,21 @@ public struct AddressSpace: ~Copyable, Sendable {
   }
 
   /// Changes a checked range.
-  @inline(__always)
-  func perform(_ kind: RangeChange.Kind, from start: UInt64, to end: UInt64)
-    throws(AddressSpaceError)
-  {
+  @inline(never)
+  func perform(
+    _ change: RangeChange, from start: UInt64, to end: UInt64
+  ) throws(AddressSpaceError) {
     let section = Epoch.shared.enter()
-    let refusal = performInSection(kind, from: start, to: end)
+    let cover = CoveringTable(from: start, to: end, root: rootTable)
+    let refusal = perform(change, from: start, to: end, in: cover)
     section.leave()
     if let refusal { throw refusal }
     trimIfNeeded()
   }
 
-  /// The same within an epoch section; returns why it was refused.
-  @inline(__always)
-  func performInSection(
-    _ kind: RangeChange.Kind, from start: UInt64, to end: UInt64
-  ) -> AddressSpaceError? {
-    let change = RangeChange(kind)
-    let cover = CoveringTable(from: start, to: end, root: rootTable)
-    if let difference = cover.changeOneEntry(change, from: start, to: end) {
-      if difference != 0 { ownArena.pointee.emptyTableCount &+= difference }
-      return nil
-    }
-    return perform(change, from: start, to: end, in: cover)
-  }
-
+  /// The same within an epoch section, where the covering table is locked; returns why it was refused.
   @inline(never)
-  private func perform(
+  func perform(
     _ change: RangeChange, from start: UInt64, to end: UInt64, in cover: CoveringTable
   ) -> AddressSpaceError? {
     var operation = RangeOperation(change, from: start, to: end, in: cover)
@@ -274,20 +262,14 @@ public struct AddressSpace: ~Copyable, Sendable {
   // MARK: Empty tables
 
   /// Takes out empty tables when this CPU has left too many behind. Outside of epoch sections.
-  @inline(__always)
-  func trimIfNeeded() {
-    let isNeeded = Processor.withPreemptionDisabled {
-      ownArena.pointee.emptyTableCount > Arena.emptyTableLimit
-    }
-    if isNeeded { trim() }
-  }
-
   @inline(never)
-  private func trim() {
-    let number = Processor.withPreemptionDisabled {
+  func trimIfNeeded() {
+    let number = Processor.withPreemptionDisabled { () -> Int? in
+      guard ownArena.pointee.hasTooManyEmptyTables else { return nil }
       ownArena.pointee.emptyTableCount = 0
       return arenas.number(of: Processor.index)
     }
+    guard let number else { return }
     trim(from: arenas.start(number), to: arenas.end(number))
     removedTables.freeThosePassed(of: frames)
   }

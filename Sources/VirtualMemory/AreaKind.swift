@@ -36,6 +36,12 @@ public struct AreaKind: Equatable, Sendable {
     self.backing = backing
   }
 
+  /// Whether it is memory without a name.
+  @inline(__always)
+  var isAnonymous: Bool {
+    if case .anonymous = backing { name.isEmpty } else { false }
+  }
+
   /// Memory without a name.
   public static var anonymous: AreaKind { AreaKind(.anonymous) }
 }

@@ -18,7 +18,11 @@ struct Arena {
   static let span = PageTableFormat.span(level: PageTableFormat.rootLevel)
 
   /// So many empty tables stay for those who map next; of more, all are taken out together.
-  static let emptyTableLimit = 16
+  private static let emptyTableLimit = 16
+
+  /// Whether there are more.
+  @inline(__always)
+  var hasTooManyEmptyTables: Bool { emptyTableCount > Self.emptyTableLimit }
 }
 
 /// The arenas of an address space, by number.

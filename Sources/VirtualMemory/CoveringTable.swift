@@ -8,14 +8,17 @@ struct CoveringTable {
   /// Locks the table, on the way from `root`. In an epoch section that ends after the lock does.
   @inline(__always)
   init(from start: UInt64, to end: UInt64, root: TablePage) {
+    let differing = start ^ (end &- 1)
     while true {
       var table = root
       var level = PageTableFormat.rootLevel
-      while level > 0, start ^ (end &- 1) < PageTableFormat.span(level: level) {
-        let entry = table[PageTableFormat.index(of: start, level: level)].load()
-        guard entry.isTable(level: level) else { break }
+      var shift = PageTableFormat.shift(level: PageTableFormat.rootLevel)
+      while level > 0, differing &>> shift == 0 {
+        let entry = table[Int(truncatingIfNeeded: start &>> shift) & 511].load()
+        guard entry.isTable else { break }
         table = table.child(entry)
         level &-= 1
+        shift &-= 9
       }
       table.lock()
       if !table.isDetached {
@@ -27,42 +30,70 @@ struct CoveringTable {
     }
   }
 
-  /// Changes a range that lies in one entry, if that has no page and needs no table, and unlocks the
-  /// table: most of what is mapped and unmapped, and never anything that other CPUs remember.
-  ///
-  /// - Returns: How many more empty tables there are, -1 to 1; `nil` if nothing was done, also because of
-  ///   what is in the way.
+  // Most of what is mapped and unmapped lies in one entry, has no page, and needs no table: no other CPU
+  // remembers any of it. These unlock the table if they did it all; they return how many more empty
+  // tables there are, -1 to 1, and `nil` if nothing is done yet, also because of what is in the way.
+
+  /// Puts a promise where nothing is, or adds to one that is equal and ends where it begins.
   @inline(__always)
-  func changeOneEntry(_ change: RangeChange, from start: UInt64, to end: UInt64) -> Int? {
-    let part = RangePart(level: level, from: start, to: end)
-    guard part.isLast else { return nil }
-    let slot = table[part.index]
+  func reserveInOneEntry(
+    _ promise: PageTableEntry, from start: UInt64, to end: UInt64
+  ) -> Int? {
+    guard let slot = slot(from: start, to: end) else { return nil }
     let entry = slot.load()
-    guard let new = Self.next(entry, change, part), slot.replace(entry, by: new) else { return nil }
-    let difference = (new.isUnmapped ? 0 : 1) &- (entry.isUnmapped ? 0 : 1)
-    let (before, after) = table.unlock(changingUseCountBy: difference)
-    guard level < PageTableFormat.rootLevel &- 1 else { return 0 }
-    return (after == 0 ? 1 : 0) &- (before == 0 ? 1 : 0)
+    if level == 0 {
+      guard entry.isUnmapped else { return nil }
+      slot.store(promise.preferringLargePages(false))
+    } else {
+      let part = RangePart(level: level, from: start, to: end)
+      guard part.isAligned else { return nil }
+      let (first, last) = (part.first, part.last)
+      if entry.isUnmapped {
+        slot.store(promise.reserved(from: first, through: last))
+      } else {
+        guard entry.whollyReserved == promise, entry.lastReserved == first &- 1,
+          slot.replace(entry, by: promise.reserved(from: entry.firstReserved, through: last))
+        else { return nil }
+        table.unlock()
+        return 0
+      }
+    }
+    return unlock(changingUseCountBy: 1)
   }
 
-  /// What an entry without a page becomes that leads to no table, if that is said at once.
+  /// Takes a promise away, or its end.
   @inline(__always)
-  private static func next(
-    _ entry: PageTableEntry, _ change: RangeChange, _ part: RangePart
-  ) -> PageTableEntry? {
-    if part.level == 0 {
-      guard entry.isUnmapped || entry.isReserved && !change.refusesOccupied else { return nil }
-      return change.apply(to: entry, level: 0)
-    }
-    guard part.isAligned else { return nil }
-    if entry.isUnmapped {
-      return change.promise?.reserved(from: part.first, through: part.last) ?? entry
-    }
+  func unmapInOneEntry(from start: UInt64, to end: UInt64) -> Int? {
+    guard let slot = slot(from: start, to: end) else { return nil }
+    let entry = slot.load()
     guard entry.isReserved else { return nil }
-    if case .unmap = change.kind, entry == entry.reserved(from: part.first, through: part.last) {
-      return .empty
+    if level > 0 {
+      let part = RangePart(level: level, from: start, to: end)
+      guard part.isAligned, entry.lastReserved == part.last else { return nil }
+      let (first, kept) = (part.first, entry.firstReserved)
+      if kept < first {
+        guard slot.replace(entry, by: entry.reserved(from: kept, through: first &- 1)) else {
+          return nil
+        }
+        table.unlock()
+        return 0
+      }
+      guard kept == first else { return nil }
     }
-    if change.refusesOccupied && change.obstacle(in: entry, part) != nil { return nil }
-    return part.isWhole ? change.apply(to: entry, level: part.level) : change.apply(to: entry, part)
+    return slot.replace(entry, by: .empty) ? unlock(changingUseCountBy: -1) : nil
+  }
+
+  /// The entry that the whole range lies in.
+  @inline(__always)
+  private func slot(from start: UInt64, to end: UInt64) -> TableSlot? {
+    let index = PageTableFormat.index(of: start, level: level)
+    return index == PageTableFormat.index(of: end &- 1, level: level) ? table[index] : nil
+  }
+
+  @inline(__always)
+  private func unlock(changingUseCountBy change: Int) -> Int {
+    let (before, after) = table.unlock(changingUseCountBy: change)
+    guard level < PageTableFormat.rootLevel &- 1 else { return 0 }
+    return (after == 0 ? 1 : 0) &- (before == 0 ? 1 : 0)
   }
 }

@@ -5,7 +5,7 @@ import PhysicalMemory
 struct FreedFrames {
   private let frames: UnsafePointer<FrameAllocator>
   private var start: UInt64 = 0
-  private var count = 0
+  private var end: UInt64 = 0
 
   @inline(__always)
   init(_ frames: UnsafePointer<FrameAllocator>) { self.frames = frames }
@@ -13,22 +13,25 @@ struct FreedFrames {
   /// Adds `count` frames from `address` on.
   @inline(__always)
   mutating func add(_ address: UInt64, count: Int) {
-    if address == start &+ UInt64(self.count) &* FrameAllocator.frameSize {
-      self.count &+= count
-    } else if start == address &+ UInt64(count) &* FrameAllocator.frameSize {
+    let size = UInt64(count) &* FrameAllocator.frameSize
+    if address &+ size == start {
       start = address
-      self.count &+= count
+    } else if address == end {
+      end &+= size
     } else {
       flush()
       start = address
-      self.count = count
+      end = address &+ size
     }
   }
 
   /// Frees all that were added.
-  @inline(__always)
+  @inline(never)
   mutating func flush() {
-    if count > 0 { frames.pointee.freeEach(PhysicalAddress(start), count: count) }
-    count = 0
+    if start != end {
+      frames.pointee.freeEach(
+        PhysicalAddress(start), count: Int((end &- start) / FrameAllocator.frameSize))
+    }
+    start = end
   }
 }

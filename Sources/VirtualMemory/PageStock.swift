@@ -57,13 +57,43 @@ struct PageStock {
   mutating func fill(
     _ table: TablePage, _ range: RangePart, _ kinds: borrowing AreaKinds
   ) -> PageWalk {
+    if range.level == 0 { return fillPages(of: table, range, kinds) }
+    return fillAbove(table, range, kinds)
+  }
+
+  private mutating func fillPages(
+    of table: TablePage, _ range: RangePart, _ kinds: borrowing AreaKinds
+  ) -> PageWalk {
+    var slot = table[range.index]
+    let last = table[range.endIndex]
+    while slot != last {
+      let entry = slot.load()
+      if entry.isAccessiblePromise {
+        let isFilled =
+          entry.area == 0
+          ? fillPage(slot, entry, level: 0, from: &pages)
+          : fillNamedPage(slot, entry, range.address(of: slot, in: table), kinds)
+        guard isFilled else { return .refused(.outOfMemory) }
+      } else if !entry.isPresent {
+        return PageWalk(stoppedAt: entry, range.address(of: slot, in: table))
+      } else {
+        slot = slot.next
+      }
+    }
+    return .reached(range.address(of: last, in: table))
+  }
+
+  /// The same above the lowest level, as far as the first table.
+  private mutating func fillAbove(
+    _ table: TablePage, _ range: RangePart, _ kinds: borrowing AreaKinds
+  ) -> PageWalk {
     var part = range
     while true {
       let slot = table[part.index]
       let entry = slot.load()
       if entry.isTable(level: part.level) { return .reached(part.start) }
       if !entry.isPresent {
-        if part.level > 0 && entry.isReserved && !entry.isWhollyReserved {
+        if entry.isReserved && !entry.isWhollyReserved {
           let first = PageTableFormat.index(of: part.start, level: part.level - 1)
           if first < entry.firstReserved || first > entry.lastReserved {
             return .refused(.notMapped(address: part.start))
@@ -74,9 +104,7 @@ struct PageStock {
         }
         let isFilled =
           if let backing = kinds.backing(of: entry.area) {
-            fillContents(slot, entry, part, backing)
-          } else if part.level == 0 {
-            fillPage(slot, entry, level: 0, from: &pages)
+            fillContents(slot, entry, part.start, level: part.level, isWhole: part.isWhole, backing)
           } else if entry.isLargePagePromise(level: part.level) && part.isWhole
             && largePages.count > 0
           {
@@ -84,29 +112,38 @@ struct PageStock {
           } else {
             makeTable(slot, entry, level: part.level)
           }
-        guard isFilled else { return .refused(.outOfMemory) }
-        if part.level > 0 { return .reached(part.start) }
+        return isFilled ? .reached(part.start) : .refused(.outOfMemory)
       }
       if part.isLastOfTable { return .reached(part.end) }
       part.advance()
     }
   }
 
+  /// The same for a page of an area whose kind has a number.
+  @inline(never)
+  private mutating func fillNamedPage(
+    _ slot: TableSlot, _ promise: PageTableEntry, _ address: UInt64, _ kinds: borrowing AreaKinds
+  ) -> Bool {
+    if let backing = kinds.backing(of: promise.area) {
+      return fillContents(slot, promise, address, level: 0, isWhole: true, backing)
+    }
+    return fillPage(slot, promise, level: 0, from: &pages)
+  }
+
   /// The same where contents come from physical memory that is there already.
   @inline(never)
   private mutating func fillContents(
-    _ slot: TableSlot, _ promise: PageTableEntry, _ part: RangePart, _ backing: AreaKind.Backing
+    _ slot: TableSlot, _ promise: PageTableEntry, _ address: UInt64, level: Int, isWhole: Bool,
+    _ backing: AreaKind.Backing
   ) -> Bool {
-    if part.level == 0 || part.isWhole,
-      let page = backing.directPage(of: promise, at: part.start, level: part.level)
-    {
+    if isWhole, let page = backing.directPage(of: promise, at: address, level: level) {
       // If it is another one by now, somebody else was faster.
       _ = slot.replace(promise, by: page)
       return true
     }
-    if part.level > 0 { return makeTable(slot, promise, level: part.level) }
+    if level > 0 { return makeTable(slot, promise, level: level) }
     guard let frame = pages.pop() else { return false }
-    backing.fill(frame, at: part.start)
+    backing.fill(frame, at: address)
     let page = PageTableEntry(
       page: frame, promise.allowed, level: 0, area: promise.area, isForeign: false)
     if !slot.replace(promise, by: page) {

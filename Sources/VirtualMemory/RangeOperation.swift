@@ -182,42 +182,39 @@ struct RangeOperation: ~Copyable {
 
   /// The same for the entries of a table of the lowest level: one loop for each kind of change.
   private mutating func applyToPages(of table: TablePage, _ range: RangePart) {
-    let (first, end) = (range.index, PageTableFormat.index(of: self.end(range), level: 0) + 1)
+    let (first, end) = (range.index, range.endIndex)
     switch change.kind {
-    case .reserve(let promise):
-      let promise = RangeChange.promise(promise, level: 0)
-      changeEntries(of: table, first, end) { _ in promise }
-    case .replace(let promise):
-      let promise = RangeChange.promise(promise, level: 0)
-      changeEntries(of: table, first, end) { RangeChange.replace($0, by: promise) }
-    case .unmap:
-      changeEntries(of: table, first, end) { RangeChange.unmap($0) }
-    case .protect(let permissions):
-      changeEntries(of: table, first, end) { RangeChange.protect($0, permissions, level: 0) }
-    case .drop:
-      changeEntries(of: table, first, end) { RangeChange.drop($0, level: 0) }
+    case .reserve(let promise), .replace(let promise):
+      change(PromisePages(promise), table, first, end)
+    case .unmap: change(UnmapPages(), table, first, end)
+    case .protect(let permissions): change(ProtectPages(permissions), table, first, end)
+    case .drop: change(DropPages(), table, first, end)
     case .preferLargePages, .trim: break
     }
   }
 
-  /// The last address of a range of pages.
-  @inline(__always)
-  private func end(_ range: RangePart) -> UInt64 {
-    Swift.min(end, (range.start | (PageTableFormat.span(level: 1) &- 1)) &+ 1) &- 1
-  }
-
-  @inline(__always)
-  private mutating func changeEntries(
-    of table: TablePage, _ first: Int, _ end: Int, _ next: (PageTableEntry) -> PageTableEntry
+  /// Changes entries of the lowest level: present ones, of which there are most, and others.
+  private mutating func change(
+    _ change: some PageChange, _ table: TablePage, _ first: Int, _ end: Int
   ) {
-    var index = first
+    var slot = table[first]
+    let last = table[end]
     var uses = 0
-    while index < end {
-      let slot = table[index]
+    var pages = PageTableEntrySummary()
+    let hasHolders = table.hasHolders
+    while slot != last {
       let entry = slot.load()
-      let new = next(entry)
-      if new != entry {
+      if entry.isPresent {
         // Faults leave alone what is no promise, and the processor has nothing to mark.
+        let new = change.present(entry)
+        slot.store(new)
+        pages.add(entry)
+        if hasHolders && new.isLess(than: entry) {
+          noteStale(slot, level: 0, isKept: new.isPresent)
+        }
+        if !change.keepsPresent { uses &-= 1 }
+      } else if !entry.isUnmapped || change.mapsUnmapped {
+        let new = change.other(entry)
         if entry.isReserved {
           guard slot.replace(entry, by: new) else { continue }
         } else {
@@ -226,8 +223,10 @@ struct RangeOperation: ~Copyable {
         note(new, entry, slot, level: 0)
         uses &+= Self.uses(new) &- Self.uses(entry)
       }
-      index &+= 1
+      slot = slot.next
     }
+    if change.isLess(than: pages) { isStale = true }
+    if change.endsPages && pages.hasPages { isUnfinished = true }
     countUses(uses, of: table, level: 0)
   }
 
@@ -341,7 +340,10 @@ struct RangeOperation: ~Copyable {
     _ table: TablePage, _ range: RangePart, _ isUnfinished: Bool, _ freed: inout FreedFrames,
     _ retire: (TablePage) -> Void
   ) {
-    if range.level == 0 && !isUnfinished { return }
+    if range.level == 0 {
+      if isUnfinished { finishPages(of: table, range, &freed) }
+      return
+    }
     var part = range
     while part.goesOn {
       let slot = table[part.index]
@@ -360,6 +362,24 @@ struct RangeOperation: ~Copyable {
         }
       }
       part.advance()
+    }
+  }
+
+  private static func finishPages(
+    of table: TablePage, _ range: RangePart, _ freed: inout FreedFrames
+  ) {
+    var slot = table[range.index]
+    let last = table[range.endIndex]
+    while slot != last {
+      let entry = slot.load()
+      if entry.isVanishing {
+        slot.store(.empty)
+        freed.add(entry.address, count: 1)
+      } else if entry.isChanging {
+        slot.store(entry.changed)
+        if !entry.isForeign { freed.add(entry.address, count: 1) }
+      }
+      slot = slot.next
     }
   }
 

@@ -29,6 +29,13 @@ struct RangePart {
   @inline(__always)
   var isLast: Bool { end == rangeEnd }
 
+  /// One more than the last entry of the table that the range reaches.
+  @inline(__always)
+  var endIndex: Int {
+    let last = Swift.min(rangeEnd &- 1, start | (span &* UInt64(PageTableFormat.entryCount) &- 1))
+    return PageTableFormat.index(of: last, level: level) &+ 1
+  }
+
   /// Whether the part is the range's last one, or the table's.
   @inline(__always)
   var isLastOfTable: Bool { isLast || index == PageTableFormat.entryCount &- 1 }
@@ -40,6 +47,12 @@ struct RangePart {
   /// The first address that the entry covers.
   @inline(__always)
   var entryStart: UInt64 { start & ~(span &- 1) }
+
+  /// The first address that an entry of the same table covers.
+  func address(of slot: TableSlot, in table: TablePage) -> UInt64 {
+    let tableStart = start & ~(span &* UInt64(PageTableFormat.entryCount) &- 1)
+    return Swift.min(tableStart &+ UInt64(slot.place - table[0].place) &* span, rangeEnd)
+  }
 
   @inline(__always)
   mutating func advance() {
@@ -73,5 +86,5 @@ struct RangePart {
 extension PageTableEntry {
   /// Whether an entry at `level` leads to a table of the level below.
   @inline(__always)
-  func isTable(level: Int) -> Bool { level > 0 && isPresent && !isPage(level: level) }
+  func isTable(level: Int) -> Bool { level > 0 && isTable }
 }

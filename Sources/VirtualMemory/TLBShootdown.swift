@@ -38,7 +38,7 @@ enum TLBShootdown {
       }
     }
     let begin = Trace.begin()
-    defer { Trace.record(.shootdown, since: begin, start, cpus.rawValue) }
+    defer { Trace.record(.shootdown, since: begin, start, others.rawValue) }
     own.state.pointee.counts.sent.count(others.intersection(.online).count)
     own.state.pointee.request = Request(
       tables: tables.pointer(for: CPU(index: 0)), start: start, end: end, kept: kept)

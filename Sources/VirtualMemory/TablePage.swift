@@ -227,8 +227,12 @@ struct TablePage: Equatable {
 }
 
 /// One entry of a table, which several CPUs read and change at the same time.
-struct TableSlot {
+struct TableSlot: Equatable {
   let place: UnsafeMutablePointer<Atomic<UInt64>>
+
+  /// The entry behind it.
+  @inline(__always)
+  var next: TableSlot { TableSlot(place: place + 1) }
 
   /// Acquire pairs with the release of whoever installed a table: its entries are seen filled.
   @inline(__always)

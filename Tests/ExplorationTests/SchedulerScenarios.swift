@@ -8,7 +8,9 @@ import PerCPU
 /// `Sources/Scheduler`: each thread runs to its end, on CPUs that it may use, and no CPU idles while
 /// a thread waits that may run there.
 enum SchedulerScenarios {
-  static var all: [Scenario] { [join, yield, wakeOrder, affinity, detach, noCPUIdles, semaphore] }
+  static var all: [Scenario] {
+    [join, yield, wakeOrder, affinity, detach, noCPUIdles, semaphore, slices, urgency, parked]
+  }
 
   /// Threads of one run.
   final class Run: @unchecked Sendable {
@@ -236,6 +238,84 @@ enum SchedulerScenarios {
     }
   }
 
+  /// A scenario in which a thread spins for as long as a slice lasts.
+  private static func patient(
+    _ name: String, _ prepare: @escaping @Sendable (Simulation) -> Void
+  ) -> Scenario {
+    var scenario = Scenario(name, prepare)
+    scenario.patience = 30_000
+    scenario.stepLimit = 100_000
+    return scenario
+  }
+
+  /// Two threads that never give way, until both have run, on one CPU.
+  static let slices = patient("Scheduler/slices") { machine in
+    let run = Run(machine, cpuCount: 1, threads: 2)
+    machine.keep(run)
+    let arrivals = Arrivals()
+    run.start {
+      for _ in 0..<2 {
+        run.spawn {
+          arrivals.count.wrappingAdd(1, ordering: .acquiringAndReleasing)
+          while arrivals.count.load(ordering: .acquiring) < 2 { Processor.pause() }
+          run.finish()
+        }.detach()
+      }
+    }
+  }
+
+  /// A more urgent thread is woken, from another CPU, where one computes until it has run.
+  static let urgency = Scenario("Scheduler/urgency") { machine in
+    let run = Run(machine, cpuCount: 2, threads: 3)
+    machine.keep(run)
+    let arrivals = Arrivals()
+    let permits = Permits()
+    run.start {
+      run.spawn(on: set(1), priority: .urgent) {
+        permits.semaphore.wait()
+        permits.semaphore.wait()
+        arrivals.count.wrappingAdd(1, ordering: .acquiringAndReleasing)
+        run.finish()
+      }.detach()
+      run.spawn(on: set(1)) {
+        while arrivals.count.load(ordering: .acquiring) < 1 { Processor.pause() }
+        run.finish()
+      }.detach()
+      run.spawn(on: set(0)) {
+        permits.semaphore.signal()
+        run.finish()
+      }.detach()
+    }
+  }
+
+  /// Three threads park and wake each other, preempted anywhere.
+  static let parked = Scenario("Scheduler/preempted-anywhere") { machine in
+    let run = Run(machine, cpuCount: 2, threads: 3)
+    machine.keep(run)
+    let permits = Permits()
+    machine.interrupt(.wake, on: 0, times: 3)
+    machine.interrupt(.wake, on: 1, times: 3)
+    machine.onInterruptExit {
+      // As if a slice were over each time.
+      Processor.preemptionRequest = Preemption.Reason.slice.rawValue
+      if preemptionIsDue() { preempt() }
+    }
+    run.start {
+      for index in 0..<3 {
+        run.spawn {
+          permits.semaphore.wait()
+          let holders = permits.holders.wrappingAdd(1, ordering: .relaxed).newValue
+          run.check(holders == 1, "\(holders) threads have the one permit")
+          permits.holders.wrappingSubtract(1, ordering: .relaxed)
+          run.log.append(index)
+          permits.semaphore.signal()
+          run.finish()
+        }.detach()
+      }
+    }
+    machine.atEnd { machine.check(run.log.sorted() == [0, 1, 2], "threads ran: \(run.log)") }
+  }
+
   private final class Permits: Sendable {
     let semaphore = Semaphore(1)
     let holders = Atomic<Int>(0)
@@ -253,5 +333,6 @@ extension Simulation {
     let storage = Storage(byteCount: Scheduler.byteCount(for: cpuCount))
     keep(storage)
     Scheduler.initialize(in: storage.start, count: cpuCount)
+    onInterruptExit { if Processor.preemptionRequest != 0 && preemptionIsDue() { preempt() } }
   }
 }

@@ -44,16 +44,12 @@ struct Benchmark {
       // The host takes the differences of the longer and the shorter run, so that what a run costs
       // beside its rounds is left out. The first run warms up.
       let runs = [(1, false), (1, false), (2, false), (1, true), (2, true)]
-      // Without what is in caches, which may be more or less at the end.
-      Memory.reclaim()
-      let free = Frames.freeCount
+      let free = Frames.settledFreeCount
       for (factor, isEmpty) in runs {
         Self.count(Run(rounds: rounds * factor, isEmpty: isEmpty), body)
       }
-      Memory.reclaim()
-      guard Frames.freeCount == free else {
-        Benchmarks.fail("of \(free) free frames \(Frames.freeCount) are left")
-      }
+      let left = Frames.settledFreeCount
+      guard left == free else { Benchmarks.fail("of \(free) free frames \(left) are left") }
     case .conflicts(let sharing): sharing.run()
     }
   }

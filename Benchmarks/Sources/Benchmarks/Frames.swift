@@ -1,3 +1,4 @@
+import Apus
 import Boot
 import Machine
 import PhysicalMemory
@@ -54,6 +55,15 @@ enum Frames {
 
   /// Frames that nobody holds: no benchmark may make them less.
   static var freeCount: Int { FrameAllocator.shared.freeFrameCount }
+
+  /// The same without what is in caches, which may be more or less at the end, and with what idle CPUs
+  /// are just zeroing ahead.
+  static var settledFreeCount: Int {
+    Memory.reclaim()
+    var result = freeCount
+    for _ in 0..<1000 { result = Swift.max(result, freeCount) }
+    return result
+  }
 
   /// Takes any frame.
   @inline(__always)

@@ -36,6 +36,8 @@ struct apus_simulated_processor {
   uint8_t interrupts_enabled;
   // What the scheduler knows the running thread by.
   void *_Nullable thread;
+  // Why it is to give way, or 0.
+  uint64_t preemption_request;
   // Set while an explorer plays this thread's CPUs.
   const struct apus_explorer *_Nullable explorer;
   // The simulated memory management unit, if there is one; owned by whoever set it.

@@ -14,6 +14,8 @@
 // stack meanwhile has its frame so much lower than others: see traps.S.
 #define APUS_FAULT_STACK_NEED 2048
 #define APUS_NESTED_FAULT_OFFSET 1024
+// Bytes that a thread needs below what it uses when it is preempted, with the registers of vectors.
+#define APUS_PREEMPTION_STACK_NEED 2048
 
 // Bytes of the block that GS points to, and where in it the storage of the module Locking begins.
 #define APUS_PROCESSOR_BLOCK_SIZE 768
@@ -24,6 +26,7 @@
 #define APUS_PAGE_FAULT_STACK_POINTER 180
 
 #ifndef __ASSEMBLER__
+#include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
 
@@ -200,14 +203,24 @@ APUS_INLINE uint64_t apus_gs_interrupt_depth(void) {
 }
 
 // The fifth word is the thread's that the CPU runs.
-APUS_INLINE void *_Nullable apus_gs_thread(void) {
+APUS_INLINE void *apus_gs_thread(void) {
   void *value;
   // No clobber of memory: only a switch changes it, and for a thread it is always the same.
   __asm__ volatile("movq %%gs:32, %0" : "=r"(value));
   return value;
 }
-APUS_INLINE void apus_gs_set_thread(void *_Nullable thread) {
+APUS_INLINE void apus_gs_set_thread(void *thread) {
   __asm__ volatile("movq %0, %%gs:32" : : "r"(thread) : "memory");
+}
+
+// The sixth word says why the thread is to give way, or 0.
+APUS_INLINE uint64_t apus_gs_preemption_request(void) {
+  uint64_t value;
+  __asm__ volatile("movq %%gs:40, %0" : "=r"(value) : : "memory");
+  return value;
+}
+APUS_INLINE void apus_gs_set_preemption_request(uint64_t value) {
+  __asm__ volatile("movq %0, %%gs:40" : : "er"(value) : "memory");
 }
 
 // ---- Descriptor tables ----
@@ -312,7 +325,8 @@ APUS_INLINE int apus_call_main(void) { return main(0, NULL); }
 void apus_boot(uint64_t start_info);
 void apus_secondary_boot(uint64_t index);
 // An interrupt of any kind, not acknowledged yet.
-void apus_interrupt(struct apus_trap_frame *frame);
+// Returns whether the interrupted thread is to give way.
+bool apus_interrupt(struct apus_trap_frame *frame);
 
 // A page fault, on the stack of the interrupted code, with interrupts off before and after: returns 0 when
 // the access may be tried again. The other one is about that stack itself.

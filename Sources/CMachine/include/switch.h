@@ -1,13 +1,28 @@
 // The change from one thread's stack to another's. A stack that is not in use is known by one word.
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 // Leaves the stack in use, stores where in `*from`, and goes on where the stack `to` was left. Returns
 // when somebody goes on with this one: on any CPU, so nothing that was read of the CPU before still holds.
 void apus_switch_stack(uint64_t *_Nonnull from, uint64_t to);
+// The same for a thread that does not give way by itself: another name, since isrcheck permits one of them in
+// interrupts and not the other.
+#if defined(__x86_64__)
+void apus_preempt_stack(uint64_t *_Nonnull from, uint64_t to);
+#else
+static inline void apus_preempt_stack(uint64_t *_Nonnull from, uint64_t to) {
+  apus_switch_stack(from, to);
+}
+#endif
 
 // The module Scheduler defines this: what the interrupt of the calling CPU's timer is for.
 void apus_handle_timer(void);
+// And these: what the interrupt is for by which a CPU is told to look; whether the interrupted thread is to
+// give way, where it was asked to; and its giving way, on its own stack. The last one returns when it goes on.
+void apus_handle_wake(void);
+bool apus_preemption_is_due(void);
+void apus_preempt(void);
 // The module Console defines this: writes out the incomplete line of the running thread, which ends.
 void apus_end_output(void);
 

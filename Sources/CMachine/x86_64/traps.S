@@ -17,6 +17,12 @@
 ISR_VECTORS(apus_trap_stubs, 256, 0)
 ISR_ROOT(apus_interrupt, 0, ISR_NO_VECTOR)
 ISR_STACK(apus_interrupt, APUS_INTERRUPT_STACK_SIZE, 0)
+// On the interrupted stack; a thread's is larger by far.
+ISR_ROOT(apus_preempt, 0, ISR_NO_VECTOR)
+ISR_STACK(apus_preempt, APUS_PREEMPTION_STACK_NEED, 0)
+// Where it puts the frame, which is all that is on that stack, and where a thread leaves its own stack.
+ISR_FRAME(apus_interrupt_preempt, 22 * 8)
+ISR_FRAME(apus_preempt_stack, 8 * 8)
 ISR_ROOT(apus_handle_exception, 1, ISR_NO_VECTOR)
 ISR_STACK(apus_handle_exception, APUS_TRAP_STACK_SIZE, 0)
 // What the first part of a page fault's stub needs of the stack for page faults is less than 1 KiB. The
@@ -103,24 +109,43 @@ apus_trap_entries:
   popq %rax
 .endm
 
-// Saves the general registers, calls the handler with the frame, and goes back.
-.macro TRAP_COMMON name handler
-.type \name, @function
-\name:
+// Saves the general registers, calls the handler with the frame, and goes back: to the interrupted thread,
+// or to another one if that has to give way.
+.type apus_interrupt_common, @function
+apus_interrupt_common:
   PUSH_REGISTERS
   cld
   leaq -8(%rsp), %rdi            // the frame begins with the address of a page fault
   movq %rsp, %rbx                // callee-saved: the handler keeps it
   andq $~15, %rsp
   xorl %ebp, %ebp                // a handler's backtrace ends here
-  call \handler
+  call apus_interrupt
   movq %rbx, %rsp
+  testb %al, %al
+  jnz apus_interrupt_preempt
   POP_REGISTERS
   addq $16, %rsp
   iretq
-.size \name, . - \name
-.endm
-TRAP_COMMON apus_interrupt_common, apus_interrupt
+.size apus_interrupt_common, . - apus_interrupt_common
+
+// The thread gives way on its own stack, since the next interrupt uses this one: the frame goes there,
+// as if that were where the interrupt had entered.
+.type apus_interrupt_preempt, @function
+apus_interrupt_preempt:
+  movq 20 * 8(%rsp), %rax        // the interrupted stack
+  andq $~15, %rax
+  leaq -22 * 8(%rax), %rdi
+  movq %rdi, %rbx
+  movq %rsp, %rsi
+  movl $22, %ecx
+  rep movsq
+  movq %rbx, %rsp
+  xorl %ebp, %ebp
+  call apus_preempt
+  POP_REGISTERS
+  addq $16, %rsp
+  iretq
+.size apus_interrupt_preempt, . - apus_interrupt_preempt
 
 // The same for exceptions, with the address that a page fault on the way to a double fault was about.
 .type apus_exception_common, @function

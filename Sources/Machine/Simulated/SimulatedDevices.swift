@@ -20,6 +20,15 @@ extension Processor {
   }
 }
 
+extension Processor {
+  /// The same where interrupts are off.
+  public static func send(
+    _ interrupt: InterruptVector, to index: Int, _ proof: borrowing InterruptsDisabled
+  ) {
+    send(interrupt, to: index)
+  }
+}
+
 /// The host's monotonic clock, or the explorer's, which passes the same in each run.
 public enum MonotonicClock {
   /// Nanoseconds since the first reading.

@@ -50,6 +50,12 @@ public enum Processor {
     Int(apus_simulated_processor().pointee.preemption_count)
   }
 
+  /// Why the running thread is to give way at the end of a simulated interrupt; 0 if it is not.
+  public static var preemptionRequest: UInt64 {
+    get { apus_simulated_processor().pointee.preemption_request }
+    set { apus_simulated_processor().pointee.preemption_request = newValue }
+  }
+
   /// 512 bytes of this CPU's own for the module `Locking`, zero at first. Without an explorer a
   /// thread's: tests that run side by side may use the same index.
   public static var lockingStorage: UnsafeMutableRawPointer { apus_locking_storage() }

@@ -152,6 +152,28 @@ extension PageTableEntry {
         | (next.isReserved ? Self.becomesReserved : 0) | (isTable ? Self.table : 0))
   }
 
+  /// A present page while it is taken away, after which nothing is there: the same as
+  /// `changing(to: .empty)`.
+  @inline(__always)
+  public var vanishing: PageTableEntry {
+    PageTableEntry(
+      .changing, rawValue & (Self.addressMask | Self.foreign) | Self.hasAddress)
+  }
+
+  /// Whether a page of the address space's own, or a table, is taken away, after which nothing is there.
+  @inline(__always)
+  public var isVanishing: Bool {
+    rawValue & (Self.kindMask | Self.becomesReserved | Self.foreign | Self.hasAddress)
+      == Kind.changing.rawValue << 1 | Self.hasAddress
+  }
+
+  /// Whether a promise may be filled: somebody may access it. Of other entries false.
+  @inline(__always)
+  public var isAccessiblePromise: Bool {
+    rawValue & (Self.kindMask | UInt64(PagePermissions.inaccessible.rawValue) << Self.allowedShift)
+      == Kind.reserved.rawValue << 1
+  }
+
   /// Whether a changing entry is to be a promise.
   @inline(__always)
   public var becomesReserved: Bool { rawValue & Self.becomesReserved != 0 }
@@ -171,7 +193,7 @@ extension PageTableEntry {
   @inline(__always)
   public func allowing(_ permissions: PagePermissions, level: Int) -> PageTableEntry {
     if isPresent && rawValue & Self.copied == 0 && !permissions.contains(.inaccessible) {
-      return with(permissions)
+      return with(PermissionBits(permissions))
     }
     if hasFrame {
       return PageTableEntry(

@@ -27,15 +27,15 @@ public struct PageTableEntry: Equatable, Sendable {
   /// Leads nowhere.
   public static let empty = PageTableEntry(rawValue: 0)
 
-  private static let addressMask: UInt64 = 0x000F_FFFF_FFFF_F000
-  private static let present: UInt64 = 1
-  private static let writable: UInt64 = 1 << 1
-  private static let uncached: UInt64 = 1 << 3 | 1 << 4
+  static let addressMask: UInt64 = 0x000F_FFFF_FFFF_F000
+  fileprivate static let present: UInt64 = 1
+  fileprivate static let writable: UInt64 = 1 << 1
+  fileprivate static let uncached: UInt64 = 1 << 3 | 1 << 4
   // Set from the start, so that the MMU never has to write to the table for a kernel page.
   static let accessed: UInt64 = 1 << 5
   static let dirty: UInt64 = 1 << 6
   private static let large: UInt64 = 1 << 7
-  private static let noExecute: UInt64 = 1 << 63
+  fileprivate static let noExecute: UInt64 = 1 << 63
 
   /// An entry that leads to a table of the next level down.
   public init(table address: UInt64) {
@@ -51,15 +51,26 @@ public struct PageTableEntry: Equatable, Sendable {
     if level > 0 { rawValue |= Self.large }
   }
 
+  /// Permissions as a present page's entry has them.
+  public struct PermissionBits: Sendable {
+    fileprivate let rawValue: UInt64
+
+    /// The bits of these permissions, but for `inaccessible`.
+    @inline(__always)
+    public init(_ permissions: PagePermissions) {
+      var bits: UInt64 = 0
+      if permissions.contains(.write) { bits |= writable }
+      if !permissions.contains(.execute) { bits |= noExecute }
+      if permissions.contains(.device) { bits |= uncached }
+      rawValue = bits
+    }
+  }
+
   /// A present page with other permissions.
   @inline(__always)
-  func with(_ permissions: PagePermissions) -> PageTableEntry {
-    var bits: UInt64 = 0
-    if permissions.contains(.write) { bits |= Self.writable }
-    if !permissions.contains(.execute) { bits |= Self.noExecute }
-    if permissions.contains(.device) { bits |= Self.uncached }
-    return PageTableEntry(
-      rawValue: rawValue & ~(Self.writable | Self.noExecute | Self.uncached) | bits)
+  public func with(_ bits: PermissionBits) -> PageTableEntry {
+    PageTableEntry(
+      rawValue: rawValue & ~(Self.writable | Self.noExecute | Self.uncached) | bits.rawValue)
   }
 
   /// Whether who remembers the present entry `old` may do more than this one allows, reaches another
@@ -80,6 +91,10 @@ public struct PageTableEntry: Equatable, Sendable {
   /// Whether a present entry at `level` maps a page instead of leading to a table.
   @inline(__always)
   public func isPage(level: Int) -> Bool { level == 0 || rawValue & Self.large != 0 }
+
+  /// Whether an entry above level 0 leads to a table.
+  @inline(__always)
+  public var isTable: Bool { rawValue & (Self.present | Self.large) == Self.present }
 
   /// The page or table that a present entry points to.
   @inline(__always)
@@ -106,6 +121,36 @@ public struct PageTableEntry: Equatable, Sendable {
   }
 }
 
+/// What present pages have in common, collected over many of them by two instructions for each.
+public struct PageTableEntrySummary: Sendable {
+  private var any: UInt64 = 0
+  private var all: UInt64 = .max
+
+  /// Of no pages.
+  @inline(__always)
+  public init() {}
+
+  /// Adds a present page.
+  @inline(__always)
+  public mutating func add(_ entry: PageTableEntry) {
+    any |= entry.rawValue
+    all &= entry.rawValue
+  }
+
+  /// Whether there were any.
+  @inline(__always)
+  public var hasPages: Bool { any != 0 }
+
+  /// Whether some page allowed more than these permissions, or was cached in another way, see `isLess`.
+  @inline(__always)
+  public func exceeds(_ bits: PageTableEntry.PermissionBits) -> Bool {
+    let lost = any & ~bits.rawValue & (PageTableEntry.writable | PageTableEntry.uncached)
+    let gained =
+      bits.rawValue & ~all & (PageTableEntry.noExecute | PageTableEntry.uncached)
+    return hasPages && lost | gained != 0
+  }
+}
+
 /// The shape of the tables: four levels, 512 entries each.
 public enum PageTableFormat {
   /// Level of the root; level 0 holds entries of 4 KiB pages.
@@ -122,6 +167,10 @@ public enum PageTableFormat {
   public static func span(level: Int) -> UInt64 {
     4096 &<< UInt64(truncatingIfNeeded: 9 &* level)
   }
+
+  /// The binary logarithm of that.
+  @inline(__always)
+  public static func shift(level: Int) -> UInt64 { UInt64(truncatingIfNeeded: 12 &+ 9 &* level) }
 
   /// Which entry of a table at `level` leads to `address`.
   @inline(__always)

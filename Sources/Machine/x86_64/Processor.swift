@@ -53,6 +53,14 @@ public enum Processor {
     apus_gs_set_thread(thread)
   }
 
+  /// Why the running thread is to give way at the end of an interrupt, as the scheduler knows it; 0 if it is
+  /// not. One instruction. With interrupts off.
+  @inline(__always)
+  public static var preemptionRequest: UInt64 {
+    get { apus_gs_preemption_request() }
+    set { apus_gs_set_preemption_request(newValue) }
+  }
+
   /// Whether this CPU is inside of an interrupt handler. Exceptions do not count. Any context.
   @inline(__always)
   public static var isInInterrupt: Bool { apus_gs_interrupt_depth() != 0 }

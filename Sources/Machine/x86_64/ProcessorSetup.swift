@@ -72,6 +72,16 @@ extension Processor {
     deliver(.fixed, vector: interrupt.rawValue, to: index)
   }
 
+  /// The same where interrupts are off.
+  @inline(never)
+  public static func send(
+    _ interrupt: InterruptVector, to index: Int, _ proof: borrowing InterruptsDisabled
+  ) {
+    guard let ids = UnsafePointer<UInt32>(bitPattern: UInt(hardwareIDs.load(ordering: .relaxed)))
+    else { return }
+    LocalAPIC.send(.fixed, vector: interrupt.rawValue, to: ids[index])
+  }
+
   /// Asks the CPU with this index to stop, whatever it does and even with interrupts off.
   public static func sendStop(to index: Int) {
     deliver(.nonMaskable, vector: 0, to: index)

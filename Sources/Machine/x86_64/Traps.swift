@@ -143,14 +143,16 @@ public struct TrapFrame {
   }
 }
 
-/// Where the stubs of all interrupts end up: acknowledges them and hands them to the kernel.
+/// Where the stubs of all interrupts end up: acknowledges them and hands them to the kernel. Returns whether
+/// the thread that was interrupted is to give way.
 @c(apus_interrupt)
-public func interrupt(_ frame: UnsafeMutablePointer<apus_trap_frame>) {
+public func interrupt(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> Bool {
   let vector = frame.pointee.vector
   // A spurious interrupt must not be acknowledged (volume 3, 11.9), nor one that did not come by
   // way of the local APIC: that would acknowledge another.
-  if vector == InterruptVector.spurious.rawValue { return }
+  if vector == InterruptVector.spurious.rawValue { return false }
   if LocalAPIC.isInService(UInt8(truncatingIfNeeded: vector)) { LocalAPIC.endInterrupt() }
   Processor.withInterruptMarked { apus_handle_interrupt(vector) }
+  return Processor.preemptionRequest != 0 && apus_preemption_is_due()
 }
 #endif

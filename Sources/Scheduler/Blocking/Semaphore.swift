@@ -50,9 +50,12 @@ public struct Semaphore: ~Copyable, Sendable {
   /// Gives a permit: to a thread, if one waits. Any context.
   @inline(__always)
   public borrowing func signal() {
-    // Not preempted between the two: see `giveUp`.
-    Processor.withPreemptionDisabled {
-      if balance.wrappingAdd(1, ordering: .releasing).oldValue < 0 { handOver() }
+    // Not preempted before the permit is handed over: see `giveUp`.
+    Processor.disablePreemption()
+    if balance.wrappingAdd(1, ordering: .releasing).oldValue >= 0 {
+      Processor.enablePreemption()
+    } else {
+      handOver()
     }
   }
 
@@ -90,9 +93,13 @@ public struct Semaphore: ~Copyable, Sendable {
 
   @inline(never)
   private borrowing func handOver() {
-    queue.wakeFirst(if: { permits, someoneWaits in
-      if !someoneWaits { permits += 1 }
-      return someoneWaits
-    })
+    Processor.withInterruptsDisabled {
+      // Where the thread that is woken is more urgent, it may run as soon as interrupts are on again.
+      Processor.enablePreemption()
+      queue.wakeFirst(if: { permits, someoneWaits in
+        if !someoneWaits { permits += 1 }
+        return someoneWaits
+      })
+    }
   }
 }

@@ -4,11 +4,11 @@ import Apus
 ///
 ///     apus run Examples/WordCount --cpus 4 --rootfs DIR -- --top 10
 ///
-/// Words are runs of ASCII letters, upper and lower case alike. The files are cut into chunks; the
-/// CPUs take one after the other and count into tables of their own, which are merged at the end,
-/// each CPU taking a share of the words.
+/// Words are runs of ASCII letters, upper and lower case alike. The files are cut into chunks; a thread
+/// for each CPU takes one after the other and counts into a table of its own, and the tables are merged
+/// at the end, each thread taking a share of the words.
 ///
-/// Besides the files themselves it needs about 100 bytes for each different word that a CPU meets,
+/// Besides the files themselves it needs about 100 bytes for each different word that a thread meets,
 /// and as much again while a table grows or is merged.
 @main struct WordCount {
   static func main() {
@@ -25,17 +25,14 @@ import Apus
     let start = MonotonicClock.nanoseconds
     let corpus = Corpus(texts(), workerCount: CPU.count)
     let workers = Workers(count: CPU.count)
-    let nextChunk = Atomic<Int>(0)
-    CPUSet.online.run { cpu in
-      while true {
-        let index = nextChunk.wrappingAdd(1, ordering: .relaxed).oldValue
-        guard index < corpus.chunks.count else { return }
-        workers.count(corpus.chunks[index], of: corpus, worker: cpu.index)
+    withParallelChunks(of: 0..<corpus.chunks.count) { chunks in
+      while let part = chunks.next() {
+        for index in part {
+          workers.count(corpus.chunks[index], of: corpus, worker: chunks.worker)
+        }
       }
     }
-    CPUSet.online.run { cpu in
-      workers.merge(share: cpu.index, limit: options.top)
-    }
+    parallelFor(0..<workers.count) { workers.merge(share: $0, limit: options.top) }
     print(workers.top(limit: options.top))
     if !Console.isQuiet {
       report(corpus, workers, nanoseconds: MonotonicClock.nanoseconds - start)
@@ -67,7 +64,7 @@ import Apus
     let work = workers.work
     let total = work.reduce(Work(), +)
     for index in 0..<work.count {
-      Console.error(work[index].line(for: "cpu\(index)", total: total))
+      Console.error(work[index].line(for: "thread\(index)", total: total))
     }
     Console.error(
       "\(total.words) words, \(workers.distinctCount) different ones, in \(corpus.texts.count) files"

@@ -15,7 +15,7 @@ struct Work {
     let permille = total.bytes == 0 ? 0 : bytes * 1000 / total.bytes
     let filled = (permille * 20 + 500) / 1000
     let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 20 - filled)
-    return Self.padded(name, to: 5) + " [" + bar + "] "
+    return Self.padded(name, to: 9) + " [" + bar + "] "
       + Self.padded("\(permille / 10).\(permille % 10)%", to: 6)
       + " \(bytes) bytes, \(chunks) chunks, \(words) words"
   }

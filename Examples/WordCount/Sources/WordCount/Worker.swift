@@ -1,4 +1,4 @@
-/// What one CPU has counted.
+/// What one thread has counted.
 struct Worker: ~Copyable {
   /// The words of its chunks.
   private(set) var table = WordTable(.counting)

@@ -1,6 +1,6 @@
-/// One worker for each CPU.
+/// One worker for each thread that may take part.
 ///
-/// In each phase a CPU writes to its own worker only. The tables that all workers read while they
+/// In each phase a thread writes to its own worker only. The tables that all workers read while they
 /// merge are no longer written then.
 struct Workers: ~Copyable, @unchecked Sendable {
   private let workers: UnsafeMutableBufferPointer<Worker>
