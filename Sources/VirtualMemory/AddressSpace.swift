@@ -146,6 +146,14 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// sleeps, no lock is taken but the frame allocator's when its caches are empty.
   public func handle(_ fault: PageFault) -> PageFault.Outcome {
     guard fault.address >= lowest.value, fault.address < limit.value else { return .unmapped }
+    let section = Epoch.shared.enter()
+    let isResolved = fault.resolveQuickly(in: rootTable, for: ownTables)
+    section.leave()
+    return isResolved ? .resolved : resolve(fault)
+  }
+
+  @inline(never)
+  private func resolve(_ fault: PageFault) -> PageFault.Outcome {
     while true {
       let outcome = Epoch.shared.read { fault.resolve(in: rootTable, for: ownTables) }
       if outcome == .busy {
