@@ -16,6 +16,7 @@ extension Array {
   }
 
   /// Lets the element at `start` sink in the heap of the first `end` elements.
+  @inline(never)
   private mutating func siftDown(
     _ start: Int, _ end: Int, _ precedes: (Element, Element) -> Bool
   ) {
