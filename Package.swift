@@ -53,9 +53,10 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "Kernel", "Parallel", "Scheduler", "Interrupts", "Heap", "PhysicalMemory", "Console",
+        "Kernel", "Parallel", "Scheduler", "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory",
+        "Console",
         "FileSystem",
-        "PerCPU", "Machine",
+        "PerCPU", "Machine", "Boot",
       ],
       swiftSettings: kernel),
     .target(name: "GuestTesting", dependencies: ["Apus"], swiftSettings: kernel),
@@ -187,7 +188,8 @@ let package = Package(
         "VirtualMemory", "PhysicalMemory", "Interrupts", "Boot", "Locking", "PerCPU", "Machine",
         "CMachine", "TestSupport",
       ],
-      path: "Tests/AddressSpaceCampaign", swiftSettings: warningsAsErrors),
+      path: "Tests/AddressSpaceCampaign",
+      swiftSettings: warningsAsErrors + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     .testTarget(
       name: "BootTests", dependencies: ["Boot", "TestSupport"], swiftSettings: warningsAsErrors),
     .testTarget(

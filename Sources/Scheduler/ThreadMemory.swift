@@ -31,6 +31,7 @@ struct ThreadMemory {
   /// Gives back the memory and the record of a thread that has ended. In threads and idle loops, with
   /// interrupts on.
   static func free(_ thread: UnsafeMutablePointer<ThreadRecord>) {
+    ThreadList.remove(thread)
     let memory = thread.pointee.memory
     thread.deinitialize(count: 1)
     thread.deallocate()

@@ -12,6 +12,8 @@ struct Benchmark {
       rounds: Int, operations: Int, prepare: () -> Void, body: (Run) -> Void)
     /// Cache lines that CPUs share, recorded while each of them works for itself.
     case conflicts(Sharing)
+    /// Interrupts between CPUs, which the body counts.
+    case interrupts(() -> Int)
   }
 
   /// Counts instructions.
@@ -28,6 +30,12 @@ struct Benchmark {
     self.name = name
     measurement = .instructions(
       rounds: rounds, operations: operations, prepare: prepare, body: body)
+  }
+
+  /// Tells how often CPUs are interrupted for one operation.
+  init(_ name: String, interrupts: @escaping () -> Int) {
+    self.name = name
+    measurement = .interrupts(interrupts)
   }
 
   /// Finds the lines that CPUs share.
@@ -53,6 +61,7 @@ struct Benchmark {
       let left = Frames.settledFreeCount
       guard left == free else { Benchmarks.fail("of \(free) free frames \(left) are left") }
     case .conflicts(let sharing): sharing.run()
+    case .interrupts(let count): print("interrupts \(count())")
     }
   }
 
