@@ -25,6 +25,10 @@ let kernel: [SwiftSetting] =
     .enableExperimentalFeature("RawLayout"), .enableExperimentalFeature("Lifetimes"),
   ]
 
+/// For modules that an image runs through once, or when it ends: small, not fast.
+let small: [SwiftSetting] =
+  kernel + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+
 let package = Package(
   name: "apus",
   products: [
@@ -69,7 +73,7 @@ let package = Package(
         "Tracing",
         "PerCPU", "Machine", "CMachine", "Boot", "ACPI", "FileSystem",
       ],
-      swiftSettings: kernel),
+      swiftSettings: small),
     .target(
       name: "Interrupts",
       dependencies: ["Console", "Locking", "Tracing", "PerCPU", "Machine", "CMachine"],
@@ -97,7 +101,7 @@ let package = Package(
       dependencies: ["Locking", "PerCPU", "Machine", "CMachine", "Boot"], swiftSettings: kernel),
     .target(
       name: "Console", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"],
-      swiftSettings: kernel),
+      swiftSettings: small),
     .target(
       name: "Locking", dependencies: ["Tracing", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
@@ -109,9 +113,9 @@ let package = Package(
       cSettings: [.unsafeFlags(["-mno-implicit-float"])]),
 
     // Pure parsers of what the virtual machine monitor hands over.
-    .target(name: "ACPI", dependencies: ["Boot"], swiftSettings: kernel),
-    .target(name: "FileSystem", swiftSettings: kernel),
-    .target(name: "Boot", swiftSettings: kernel),
+    .target(name: "ACPI", dependencies: ["Boot"], swiftSettings: small),
+    .target(name: "FileSystem", swiftSettings: small),
+    .target(name: "Boot", swiftSettings: small),
 
     // The host command and what it stands on.
     .executableTarget(
