@@ -25,7 +25,7 @@ let kernel: [SwiftSetting] =
     .enableExperimentalFeature("RawLayout"), .enableExperimentalFeature("Lifetimes"),
   ]
 
-/// For modules that an image runs through once, or when it ends: small, not fast.
+/// For modules that an image runs through once, and never in interrupts: small, not fast.
 let small: [SwiftSetting] =
   kernel + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 
@@ -73,7 +73,7 @@ let package = Package(
         "Tracing",
         "PerCPU", "Machine", "CMachine", "Boot", "ACPI", "FileSystem",
       ],
-      swiftSettings: small),
+      swiftSettings: kernel),
     .target(
       name: "Interrupts",
       dependencies: ["Console", "Locking", "Tracing", "PerCPU", "Machine", "CMachine"],
@@ -101,7 +101,7 @@ let package = Package(
       dependencies: ["Locking", "PerCPU", "Machine", "CMachine", "Boot"], swiftSettings: kernel),
     .target(
       name: "Console", dependencies: ["Locking", "PerCPU", "Machine", "CMachine"],
-      swiftSettings: small),
+      swiftSettings: kernel),
     .target(
       name: "Locking", dependencies: ["Tracing", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
