@@ -102,7 +102,7 @@ enum FaultTests {
           UnsafeMutablePointer<UInt8>(bitPattern: UInt(base))?.pointee = 0xC3
           probe_call(base)
         },
-        Test("the report names the area", dies: "fff r--: numbers") {
+        Test("the report names the area", dies: "in an area r--: numbers") {
           try? AddressSpace.shared.map(
             at: base, byteCount: 4096, [], as: AreaKind(.anonymous, named: "numbers"))
           UnsafeMutablePointer<UInt64>(bitPattern: UInt(base))?.pointee = 1
