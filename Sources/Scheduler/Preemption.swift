@@ -115,6 +115,7 @@ enum Preemption {
       } else {
         let priority = thread.pointee.priority
         timers.pointee.sliceEnd = now &+ slice(priority)
+        Accounting.lookForIdle(own, waiting)
         if waiting.pointee.lowestPriority >= priority {
           own.pointee.slicesOfMoreUrgent = 0
         } else {
