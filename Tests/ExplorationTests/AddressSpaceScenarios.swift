@@ -36,6 +36,8 @@ enum AddressSpaceScenarios {
     private let simulation: Simulation
     private let memory: SimulatedMemory
     private let metadata: Storage
+    /// Two pages of memory that nobody hands out: a file's.
+    let file: PhysicalRange
     private let mmu: SimulatedMMU
     private var freeAtStart = 0
 
@@ -45,7 +47,8 @@ enum AddressSpaceScenarios {
       frames.initialize(to: FrameAllocator())
       // Tables with holders have two frames, and each CPU has its own besides.
       let end = UInt64(scheme == .shared ? 24 : 28 + 4 * cpuCount) * 4096
-      memory = SimulatedMemory(byteCount: Int(end))
+      file = PhysicalRange(start: end, byteCount: 2 * 4096)
+      memory = SimulatedMemory(byteCount: Int(file.end.rawValue))
       metadata = Storage(byteCount: FrameAllocator.metadataByteCount(upTo: end))
       frames.pointee.initialize(upTo: end, metadata: metadata.start)
       frames.pointee.add(PhysicalRange(start: UInt64(4096), end: end))
@@ -55,8 +58,9 @@ enum AddressSpaceScenarios {
         (try? space.initialize(
           from: base, to: base << 1, scheme: scheme, on: frames, cpuCount: cpuCount)) != nil,
         "no memory for an address space")
-      // The table of the arena is there for good.
-      _ = map(base, 1)
+      // The table of the arena is there for good, and so is the side table of kinds.
+      _ = try? space.map(
+        at: base, byteCount: page, .write, as: AreaKind(.anonymous, named: "first"))
       unmap(base, 1)
       space.reclaim()
       // Each CPU gives its root back in the end.
@@ -129,6 +133,24 @@ enum AddressSpaceScenarios {
         (try? space.unmap(at: start, byteCount: count * page)) != nil, "unmap is refused")
     }
 
+    /// Maps the file, whose words say where they are; returns the first address.
+    func mapFile(_ permissions: PagePermissions = .write) -> UInt64 {
+      for address in stride(from: file.start.rawValue, to: file.end.rawValue, by: 8) {
+        PhysicalMemoryWindow.pointer(to: address)?.storeBytes(of: address, as: UInt64.self)
+      }
+      let start = try? space.map(file: file, permissions)
+      simulation.check(start != nil, "no memory for a file")
+      return start ?? 0
+    }
+
+    /// Nobody has written to the file.
+    func checkFile() {
+      for address in stride(from: file.start.rawValue, to: file.end.rawValue, by: 8) {
+        let word = PhysicalMemoryWindow.pointer(to: address)?.load(as: UInt64.self)
+        simulation.check(word == address, "a file was written")
+      }
+    }
+
     /// Takes all frames and writes to them: who still reaches one by an old translation reads this, and
     /// destroys it by writing.
     func spoilFreeFrames() -> [PhysicalAddress] {
@@ -163,7 +185,7 @@ enum AddressSpaceScenarios {
     }
   }
 
-  private static func scenario(
+  static func scenario(
     _ name: String, cpuCount: Int, stepLimit: Int = 20_000,
     _ body: @escaping @Sendable (Machine, Simulation) -> Void
   ) -> @Sendable (PageTableScheme) -> Scenario {

@@ -1,4 +1,5 @@
 import Apus
+import CBenchmarks
 
 /// Something to be measured, by the name under which `apus bench` knows it.
 struct Benchmark {
@@ -48,6 +49,7 @@ struct Benchmark {
     switch measurement {
     case .instructions(let rounds, let operations, let prepare, let body):
       prepare()
+      benchmark_touch_stack()
       print("instructions \(rounds) \(operations)")
       // The host takes the differences of the longer and the shorter run, so that what a run costs
       // beside its rounds is left out. The first run warms up.
