@@ -12,6 +12,9 @@ extension PrivateTables {
       address = dropCopies(at: address, commonRoot: commonRoot)
     }
     Processor.withInterruptsDisabled {
+      unlinkLocal()
+      AddressTranslation.forgetAll()
+      publishUnlinked()
       releaseEmptyTables()
       root.free()
       state.pointee.root = 0

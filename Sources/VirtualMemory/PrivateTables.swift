@@ -125,7 +125,7 @@ struct PrivateTables {
 
   /// This CPU's table for an address at a level, if it has one. With interrupts off.
   @inline(__always)
-  private func findTable(_ address: UInt64, level: Int) -> PrivateTable? {
+  func findTable(_ address: UInt64, level: Int) -> PrivateTable? {
     var table = root
     var current = PageTableFormat.rootLevel
     while current > level {
@@ -138,7 +138,7 @@ struct PrivateTables {
   }
 
   /// Puts an empty table where the first one is missing; returns whether one was. With interrupts off.
-  private func link(_ spare: PrivateTable, at address: UInt64, above level: Int) -> Bool {
+  func link(_ spare: PrivateTable, at address: UInt64, above level: Int) -> Bool {
     var table = root
     var current = PageTableFormat.rootLevel
     while current > level {
