@@ -18,6 +18,7 @@ extension PrivateTables {
       releaseEmptyTables()
       root.free()
       state.pointee.root = 0
+      state.pointee.sharingRoot = 0
     }
     freeUnlinked()
   }
