@@ -4,29 +4,34 @@ import PhysicalMemory
 
 @testable import VirtualMemory
 
-/// Operations of three CPUs on ranges of their own, which lie side by side: one promise may be for all,
-/// and one table has all. Each CPU finds what it did itself, whatever its neighbours do.
+/// Operations of three CPUs on ranges of their own, which lie side by side: at first one promise is
+/// for all in a table's range, and then one table has all. Each CPU finds what it did itself, whatever its neighbours do.
 enum RandomOperationScenarios {
   static var all: [Scenario] {
     [PageTableScheme.shared, .perCPU].flatMap { scheme in
-      (1...4).map { seed in scenario(seed: seed)(scheme) }
+      (1...6).map { seed in scenario(seed: seed)(scheme) }
     }
   }
 
   private static let page = AddressSpaceScenarios.page
-  /// Pages of each CPU: the last one's end behind the border of a table.
-  private static let pageCount = 4
+  /// How many pages in a row each CPU has in a table's range, and in how many of these: the first access
+  /// to one makes the table.
+  private static let rowCount = 2
+  private static let tableCount = 4
 
   private static func scenario(seed: Int) -> @Sendable (PageTableScheme) -> Scenario {
     AddressSpaceScenarios.scenario("neighbours-\(seed)", cpuCount: 3, stepLimit: 60_000) {
       machine, simulation in
-      let start = AddressSpaceScenarios.base + AddressSpaceScenarios.tableSpan - 10 * page
+      for table in 0..<UInt64(tableCount) {
+        let start = AddressSpaceScenarios.base + table * AddressSpaceScenarios.tableSpan
+        simulation.check(machine.map(start, UInt64(3 * rowCount)), "no range")
+      }
       for cpu in 0..<3 {
         machine.cpu {
           var owner = Owner(
-            machine, simulation, start: start + UInt64(cpu * pageCount) * page,
+            machine, simulation, start: AddressSpaceScenarios.base + UInt64(cpu * rowCount) * page,
             seed: UInt64(seed * 3 + cpu))
-          for _ in 0..<6 { owner.step() }
+          for _ in 0..<8 { owner.step() }
         }
       }
     }
@@ -43,7 +48,8 @@ enum RandomOperationScenarios {
     private let simulation: Simulation
     private let start: UInt64
     private var random: UInt64
-    private var pages = [Page](repeating: .unmapped, count: pageCount)
+    private var pages = [Page](
+      repeating: .mapped(.write, word: 0), count: rowCount * tableCount)
 
     init(
       _ machine: AddressSpaceScenarios.Machine, _ simulation: Simulation, start: UInt64,
@@ -62,13 +68,18 @@ enum RandomOperationScenarios {
 
     private func check(_ isRight: Bool, _ message: String) { simulation.check(isRight, message) }
 
+    private func address(_ index: Int) -> UInt64 {
+      start + UInt64(index / rowCount) * AddressSpaceScenarios.tableSpan
+        + UInt64(index % rowCount) * page
+    }
+
     mutating func step() {
-      let first = below(pageCount)
-      let range = first..<first + 1 + below(pageCount - first)
-      let address = start + UInt64(first) * page
+      let first = below(rowCount * tableCount)
+      let range = first..<first + 1 + below(rowCount - first % rowCount)
+      let address = address(first)
       let byteCount = UInt64(range.count) * page
-      switch below(7) {
-      case 0, 1:
+      switch below(8) {
+      case 0, 1, 2:
         let permissions: PagePermissions = below(4) == 0 ? [] : .write
         do throws(AddressSpaceError) {
           try machine.space.map(at: address, byteCount: byteCount, permissions)
@@ -81,10 +92,10 @@ enum RandomOperationScenarios {
           default: check(false, "refused as \(error)")
           }
         }
-      case 2:
+      case 3, 4:
         guard (try? machine.space.unmap(at: address, byteCount: byteCount)) != nil else { return }
         for index in range { pages[index] = .unmapped }
-      case 3:
+      case 5:
         let permissions: PagePermissions = below(2) == 0 ? [] : .write
         guard
           (try? machine.space.protect(at: address, byteCount: byteCount, permissions)) != nil
@@ -94,7 +105,7 @@ enum RandomOperationScenarios {
             pages[index] = .mapped(permissions, word: word)
           }
         }
-      case 4:
+      case 6:
         guard (try? machine.space.discard(at: address, byteCount: byteCount)) != nil else { return }
         for index in range {
           if case .mapped(let permissions, _) = pages[index] {
@@ -103,11 +114,11 @@ enum RandomOperationScenarios {
         }
       default: access(first)
       }
-      for index in 0..<pageCount where below(3) == 0 { checkPage(index) }
+      for index in pages.indices where below(24) == 0 { checkPage(index) }
     }
 
     private mutating func access(_ index: Int) {
-      let address = start + UInt64(index) * page
+      let address = address(index)
       let value = UInt64(1 + below(1000))
       let isWritten = machine.write(value, to: address)
       switch pages[index] {
@@ -119,7 +130,7 @@ enum RandomOperationScenarios {
     }
 
     private func checkPage(_ index: Int) {
-      let value = machine.read(start + UInt64(index) * page)
+      let value = machine.read(address(index))
       switch pages[index] {
       case .unmapped: check(value == nil, "a page is there that was unmapped")
       case .mapped(_, let word):
