@@ -59,8 +59,15 @@ public struct PageFault: Sendable {
     let slot = root.child(entry)[PageTableFormat.index(of: address, level: 0)]
     entry = slot.load()
     guard entry.isReserved, entry.area == 0, isAllowed(entry.allowed),
-      let page = try? Self.installPage(at: slot, entry, of: root.frames)
+      let frame = try? root.frames.pointee.allocateZeroed()
     else { return false }
+    let page = PageTableEntry(
+      page: frame.rawValue, entry.allowed, level: 0, area: 0, isForeign: false)
+    guard slot.replace(entry, by: page) else {
+      root.frames.pointee.free(frame)
+      return false
+    }
+    if own.leadsToCommonTables(address) { return true }
     return (try? own.fill(address, page, at: slot, level: 0, of: root)) ?? false
   }
 
@@ -136,7 +143,6 @@ public struct PageFault: Sendable {
     }
   }
 
-  @inline(__always)
   private static func installPage(
     at slot: TableSlot, _ promise: PageTableEntry, of frames: UnsafePointer<FrameAllocator>
   ) throws(FrameAllocatorError) -> PageTableEntry? {
