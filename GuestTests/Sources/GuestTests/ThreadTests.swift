@@ -147,10 +147,10 @@ enum ThreadTests {
           Thread.sleep(nanoseconds: 3_000_000)
           t.expect(count.started.load(ordering: .relaxed), equals: seen, "times it went off")
         },
-        Test("memory of 4,000 threads that are alive comes back") { t in
+        Test("10,000 threads are alive at once, and their memory comes back") { t in
           Memory.reclaim()
           let before = Memory.freeByteCount
-          manyThreads(t, count: 4_000)
+          manyThreads(t, count: 10_000)
           Memory.reclaim()
           Memory.reclaim()
           t.expect(
