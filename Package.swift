@@ -53,9 +53,10 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "Kernel", "Parallel", "Scheduler", "Interrupts", "Heap", "PhysicalMemory", "Console",
+        "Kernel", "Parallel", "Scheduler", "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory",
+        "Console",
         "FileSystem",
-        "PerCPU", "Machine",
+        "PerCPU", "Machine", "Boot",
       ],
       swiftSettings: kernel),
     .target(name: "GuestTesting", dependencies: ["Apus"], swiftSettings: kernel),
@@ -76,11 +77,14 @@ let package = Package(
     .target(
       name: "Parallel", dependencies: ["Scheduler", "PerCPU", "Machine"], swiftSettings: kernel),
     .target(
-      name: "Scheduler", dependencies: ["Locking", "Tracing", "PerCPU", "Machine", "CMachine"],
+      name: "Scheduler",
+      dependencies: ["VirtualMemory", "Locking", "Tracing", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "Heap",
-      dependencies: ["PhysicalMemory", "Boot", "Locking", "PerCPU", "Machine", "CMachine"],
+      dependencies: [
+        "VirtualMemory", "PhysicalMemory", "Boot", "Locking", "PerCPU", "Machine", "CMachine",
+      ],
       swiftSettings: kernel),
     .target(
       name: "VirtualMemory",
@@ -184,7 +188,8 @@ let package = Package(
         "VirtualMemory", "PhysicalMemory", "Interrupts", "Boot", "Locking", "PerCPU", "Machine",
         "CMachine", "TestSupport",
       ],
-      path: "Tests/AddressSpaceCampaign", swiftSettings: warningsAsErrors),
+      path: "Tests/AddressSpaceCampaign",
+      swiftSettings: warningsAsErrors + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     .testTarget(
       name: "BootTests", dependencies: ["Boot", "TestSupport"], swiftSettings: warningsAsErrors),
     .testTarget(

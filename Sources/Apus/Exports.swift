@@ -1,9 +1,11 @@
 // What an application gets with `import Apus`, beside what this module declares.
 
+@_exported import struct Boot.PhysicalAddress
 @_exported import enum Console.Log
 @_exported import struct Console.LogMessage
 @_exported import struct Machine.Atomic
 @_exported import enum Machine.MonotonicClock
+@_exported import struct Machine.PagePermissions
 @_exported import struct Parallel.ParallelChunks
 @_exported import class Parallel.PoolTask
 @_exported import class Parallel.TaskPool
@@ -32,3 +34,9 @@
 @_exported import struct Synchronization.AtomicLoadOrdering
 @_exported import struct Synchronization.AtomicStoreOrdering
 @_exported import struct Synchronization.AtomicUpdateOrdering
+@_exported import struct VirtualMemory.AddressSpace
+@_exported import enum VirtualMemory.AddressSpaceError
+@_exported import struct VirtualMemory.AreaKind
+@_exported import struct VirtualMemory.AreaName
+@_exported import struct VirtualMemory.MapOptions
+@_exported import enum VirtualMemory.RangeAdvice

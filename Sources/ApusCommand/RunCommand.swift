@@ -265,6 +265,7 @@ struct RunCommand: ParsableCommand {
     configuration.cpus = machine.cpus
     configuration.memory = machine.memory
     configuration.machine = machine.machine
+    configuration.pageTables = machine.pageTables
     configuration.accelerator = accelerator
     configuration.arguments = arguments
     configuration.environment = environment

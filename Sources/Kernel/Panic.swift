@@ -266,8 +266,8 @@ enum Panic {
   fileprivate static func write(_ line: LogMessage) { ConsoleDevice.writeLogUnlocked(line: line) }
 }
 
-/// The end of a wait for CPUs that do not answer.
-@c(apus_report_silence)
+/// The end of a wait for CPUs that do not answer, on the stack for reports.
+@c(apus_fail_silence)
 public func reportSilence(_ cpus: UInt64) -> Never { Panic.silence(of: CPUSet(bits: cpus)) }
 
 /// Every exception and NMI arrives here, on the CPU where it happened.

@@ -128,6 +128,7 @@ struct Processors {
       StartUpFailure.stop("too little memory for an address space: give the machine more")
     }
     FrameAllocator.shared.fillReserve()
+    Heap.shared.useAddressSpace()
     Processor.enableInterrupts()
   }
 

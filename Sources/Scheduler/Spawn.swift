@@ -19,7 +19,7 @@ extension Thread {
     if cpus.isEmpty { throw ThreadError.noCPU }
     if stackSize < minimumStackSize { throw ThreadError.stackTooSmall }
     Ending.reap()
-    let memory = ThreadMemory.allocate(byteCount: (stackSize + 63) & ~63)
+    let memory = try ThreadMemory.allocate(byteCount: (stackSize + 63) & ~63)
     let thread = Thread(priority: priority, affinity: cpus.rawValue, memory: memory, body: body)
     thread.record.pointee.name = ThreadName(name)
     thread.start()

@@ -151,6 +151,7 @@ public struct QEMUCommandLine {
     if let count = c.traceEventCount { words.append("trace=\(count)") }
     if c.wantsStatistics { words.append("stats=1") }
     if c.isCooperative { words.append("threads=cooperative") }
+    if c.pageTables != .shared { words.append("vm.scheme=\(c.pageTables.rawValue)") }
     for variable in c.environment {
       words.append("env.\(variable.name)=\(PercentEncoding.encode(variable.value))")
     }

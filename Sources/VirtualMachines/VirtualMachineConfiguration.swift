@@ -44,6 +44,8 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   public var arguments: [String] = []
   /// The application's environment, in the order in which it was given.
   public var environment: [EnvironmentVariable] = []
+  /// The page tables of the guest.
+  public var pageTables = PageTables.shared
   /// From which level on the kernel writes messages to its log.
   public var logLevel = LogLevel.info
   /// How many events of each CPU the kernel records, a power of two, or `nil` for none.

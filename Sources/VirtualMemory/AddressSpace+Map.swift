@@ -22,6 +22,9 @@ public struct MapOptions: OptionSet, Sendable {
 extension AddressSpace {
   /// From this size on, ranges get large pages without being asked.
   private static let largePageThreshold: UInt64 = 4 << 20
+  /// From this size on, ranges begin where a table or a large page can, so that one entry promises them:
+  /// the table is theirs when pages are touched.
+  private static let ownTableThreshold: UInt64 = 512 << 10
   private static let largestAlignment: UInt64 = Arena.span
 
   // MARK: Anywhere
@@ -58,10 +61,6 @@ extension AddressSpace {
       alignment >= Self.pageSize && alignment <= Self.largestAlignment
     else { throw .badAlignment(alignment) }
     let promise = try promise(permissions, byteCount, options, area)
-    let alignment =
-      promise.prefersLargePages
-      ? Swift.max(alignment, PageTableFormat.span(level: PageTableFormat.largestPageLevel))
-      : alignment
     let start = try reserve(promise, byteCount, alignment, hint)
     if options.contains(.populate) { try populate(mapped: start, start &+ byteCount) }
     return start
@@ -103,7 +102,10 @@ extension AddressSpace {
     }
     let section = Epoch.shared.enter()
     let arena = ownArena
-    let start = (arena.pointee.cursor &+ alignment &- 1) & ~(alignment &- 1)
+    let wished =
+      byteCount >= Self.ownTableThreshold
+      ? Swift.max(alignment, PageTableFormat.span(level: 1)) : alignment
+    let start = (arena.pointee.cursor &+ wished &- 1) & ~(wished &- 1)
     let (end, overflow) = start.addingReportingOverflow(byteCount)
     if !overflow && end <= arena.pointee.end {
       let cover = CoveringTable(from: start, to: end, root: rootTable)
@@ -115,7 +117,7 @@ extension AddressSpace {
         if let refusal {
           section.leave()
           guard case .occupied = refusal else { throw refusal }
-          return try reserveElsewhere(promise, byteCount, alignment)
+          return try reserveElsewhere(promise, byteCount, wished, alignment)
         }
       }
       arena.pointee.cursor = end
@@ -123,7 +125,7 @@ extension AddressSpace {
       return start
     }
     section.leave()
-    return try reserveElsewhere(promise, byteCount, alignment)
+    return try reserveElsewhere(promise, byteCount, wished, alignment)
   }
 
   /// Takes a range if it is free; returns where the obstacle ends if not.
@@ -139,12 +141,20 @@ extension AddressSpace {
     }
   }
 
-  /// Looks for free addresses: behind the cursor, in all of this CPU's arena, in the others, and at last
-  /// across them.
+  /// Looks for free addresses with the alignment that is wished for, or else the one that is needed.
   @inline(never)
   private func reserveElsewhere(
-    _ promise: PageTableEntry, _ byteCount: UInt64, _ alignment: UInt64
+    _ promise: PageTableEntry, _ byteCount: UInt64, _ wished: UInt64, _ alignment: UInt64
   ) throws(AddressSpaceError) -> UInt64 {
+    if let start = try search(promise, byteCount, wished) { return start }
+    if wished > alignment, let start = try search(promise, byteCount, alignment) { return start }
+    throw .noAddresses(byteCount: byteCount)
+  }
+
+  /// Behind the cursor, in all of this CPU's arena, in the others, and at last across them.
+  private func search(
+    _ promise: PageTableEntry, _ byteCount: UInt64, _ alignment: UInt64
+  ) throws(AddressSpaceError) -> UInt64? {
     let (own, cursor) = Processor.withPreemptionDisabled {
       (arenas.number(of: Processor.index), ownArena.pointee.cursor)
     }
@@ -171,7 +181,7 @@ extension AddressSpace {
         }
       }
     }
-    throw .noAddresses(byteCount: byteCount)
+    return nil
   }
 
   private func moveCursor(to address: UInt64, in number: Int) {

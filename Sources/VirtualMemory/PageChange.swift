@@ -3,8 +3,8 @@ import Machine
 /// What an operation does to the entries of the lowest level: a type for each kind of change, so that each
 /// has a loop of its own, of some ten instructions for a page.
 protocol PageChange {
-  /// Whether what is unmapped changes, too.
-  var mapsUnmapped: Bool { get }
+  /// What becomes of what is unmapped, if it changes.
+  var unmapped: PageTableEntry? { get }
   /// Whether what was present is not empty afterwards.
   var keepsPresent: Bool { get }
   /// Whether pages go: their entries are changing until no CPU remembers them.
@@ -27,7 +27,7 @@ extension PageChange {
 /// A promise in place of what is there.
 struct PromisePages: PageChange {
   let promise: PageTableEntry
-  var mapsUnmapped: Bool { true }
+  var unmapped: PageTableEntry? { promise }
   var keepsPresent: Bool { true }
 
   @inline(__always)
@@ -44,7 +44,7 @@ struct PromisePages: PageChange {
 
 /// Nothing in place of what is there.
 struct UnmapPages: PageChange {
-  var mapsUnmapped: Bool { false }
+  var unmapped: PageTableEntry? { nil }
   var keepsPresent: Bool { false }
 
   @inline(__always)
@@ -60,7 +60,7 @@ struct ProtectPages: PageChange {
   private let bits: PageTableEntry.PermissionBits
   private let isInaccessible: Bool
   var endsPages: Bool { false }
-  var mapsUnmapped: Bool { false }
+  var unmapped: PageTableEntry? { nil }
   var keepsPresent: Bool { true }
 
   @inline(__always)
@@ -77,7 +77,8 @@ struct ProtectPages: PageChange {
 
   @inline(__always)
   func present(_ entry: PageTableEntry) -> PageTableEntry {
-    isInaccessible ? entry.allowing(permissions, level: 0) : entry.with(bits)
+    isInaccessible || entry.isCopiedOnWrite
+      ? entry.allowing(permissions, level: 0) : entry.with(bits)
   }
 
   @inline(__always)
@@ -86,7 +87,7 @@ struct ProtectPages: PageChange {
 
 /// Promises in place of pages.
 struct DropPages: PageChange {
-  var mapsUnmapped: Bool { false }
+  var unmapped: PageTableEntry? { nil }
   var keepsPresent: Bool { true }
 
   @inline(__always)

@@ -71,6 +71,10 @@ struct RangeOperation: ~Copyable {
   }
 
   private mutating func prepare(_ table: TablePage, _ range: RangePart) {
+    if range.level == 0 {
+      if change.refusesOccupied { findObstacle(in: table, range) }
+      return
+    }
     var part = range
     while part.goesOn {
       let slot = table[part.index]
@@ -87,6 +91,18 @@ struct RangeOperation: ~Copyable {
       }
       if obstacleEnd != nil { return }
       part.advance()
+    }
+  }
+
+  private mutating func findObstacle(in table: TablePage, _ range: RangePart) {
+    var slot = table[range.index]
+    let last = table[range.endIndex]
+    while slot != last {
+      if !slot.load().isUnmapped {
+        obstacleEnd = range.address(of: slot.next, in: table)
+        return
+      }
+      slot = slot.next
     }
   }
 
@@ -213,7 +229,12 @@ struct RangeOperation: ~Copyable {
           noteStale(slot, level: 0, isKept: new.isPresent)
         }
         if !change.keepsPresent { uses &-= 1 }
-      } else if !entry.isUnmapped || change.mapsUnmapped {
+      } else if entry.isUnmapped {
+        if let promise = change.unmapped {
+          slot.store(promise)
+          uses &+= 1
+        }
+      } else {
         let new = change.other(entry)
         if entry.isReserved {
           guard slot.replace(entry, by: new) else { continue }

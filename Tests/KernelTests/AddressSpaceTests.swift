@@ -50,7 +50,7 @@ extension SimulatedMachine {
     }
 
     /// Random operations of all sizes, and what every page is afterwards.
-    @Test(arguments: 0..<8) func operationsMeanWhatTheySay(seed: UInt64) throws {
+    @Test(arguments: 0..<4) func operationsMeanWhatTheySay(seed: UInt64) throws {
       var random = SplitMix64(seed: seed)
       // Tables of 2 MiB and of 1 GiB, and the border between.
       let pageCount = 3 * 512

@@ -10,13 +10,13 @@ enum Ranges {
       Benchmark("map-unmap-4k", rounds: 1000, prepare: prepare) { run in
         run { unmap(map(4096), 4096) }
       },
-      Benchmark("map-unmap-1m", rounds: 1000, prepare: prepare) { run in
+      Benchmark("map-unmap-1m", rounds: 1000, prepare: prepareUntouched) { run in
         run { unmap(map(1 << 20), 1 << 20) }
       },
       Benchmark("map-unmap-4k-1000-areas", rounds: 1000, prepare: prepareOthers) { run in
         run { unmap(map(4096), 4096) }
       },
-      Benchmark("unmap-40m-per-page", rounds: 1, operations: 10_240, prepare: prepareNoTables) {
+      Benchmark("unmap-40m-per-page", rounds: 1, operations: 10_240, prepare: prepareNothing) {
         run in
         measureUnmap(run)
       },
@@ -39,9 +39,15 @@ enum Ranges {
   private static func prepare() { unmap(map(8192, options: .populate), 8192) }
 
   /// The same without tables, but the arena's own.
-  private static func prepareNoTables() {
+  private static func prepareNothing() {
     prepare()
     AddressSpace.shared.reclaim()
+  }
+
+  /// The same, and the table that promises for small ranges are in.
+  private static func prepareUntouched() {
+    prepareNothing()
+    unmap(map(1 << 20), 1 << 20)
   }
 
   /// Leaves 1,000 areas behind whose neighbours differ.
@@ -54,7 +60,19 @@ enum Ranges {
 
   private static func prepareTouched() {
     prepare()
-    touched.store(map(1 << 20, options: .populate), ordering: .relaxed)
+    let start = map(1 << 20)
+    touch(start, 1 << 20)
+    touched.store(start, ordering: .relaxed)
+  }
+
+  /// Writes to each page.
+  @inline(__always)
+  static func touch(_ start: UInt64, _ byteCount: UInt64) {
+    var address = start
+    while address < start + byteCount {
+      UnsafeMutablePointer<UInt64>(bitPattern: UInt(address))?.pointee = 1
+      address += 4096
+    }
   }
 
   /// Only the unmapping counts.
@@ -63,6 +81,7 @@ enum Ranges {
     while left > 0 {
       Marks.stop()
       let start = map(40 << 20, options: [.populate, .smallPages])
+      touch(start, 40 << 20)
       Marks.start()
       if !run.isEmpty { unmap(start, 40 << 20) }
       Marks.stop()
@@ -74,7 +93,7 @@ enum Ranges {
   }
 
   @inline(__always)
-  private static func map(
+  static func map(
     _ byteCount: UInt64, _ permissions: PagePermissions = .write, options: MapOptions = []
   ) -> UInt64 {
     do throws(AddressSpaceError) {
@@ -85,7 +104,7 @@ enum Ranges {
   }
 
   @inline(__always)
-  private static func unmap(_ start: UInt64, _ byteCount: UInt64) {
+  static func unmap(_ start: UInt64, _ byteCount: UInt64) {
     do throws(AddressSpaceError) {
       try AddressSpace.shared.unmap(at: start, byteCount: byteCount)
     } catch {
