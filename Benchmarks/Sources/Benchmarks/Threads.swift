@@ -12,6 +12,15 @@ enum Threads {
       Benchmark("thread-create-join", rounds: 1_000, prepare: prepare) { run in
         finish([spawn { run { spawn {}.join() } }])
       },
+      Benchmark(
+        "thread-create-join-late", rounds: 1_000,
+        prepare: {
+          prepare()
+          for _ in 0..<100_000 { spawn {}.join() }
+        }
+      ) { run in
+        finish([spawn { run { spawn {}.join() } }])
+      },
       // Each of two threads wakes the other one, whose CPU halts by then, and waits: what both CPUs do from
       // there to the thread's next instruction, the way into the halt included.
       Benchmark("wake-idle-cpu", rounds: 500, operations: 2, prepare: prepare) { run in
