@@ -25,6 +25,10 @@ let kernel: [SwiftSetting] =
     .enableExperimentalFeature("RawLayout"), .enableExperimentalFeature("Lifetimes"),
   ]
 
+/// Code that runs once, at the start, and never in interrupts: small rather than fast.
+let small: [SwiftSetting] =
+  kernel + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+
 let package = Package(
   name: "apus",
   products: [
@@ -109,9 +113,9 @@ let package = Package(
       cSettings: [.unsafeFlags(["-mno-implicit-float"])]),
 
     // Pure parsers of what the virtual machine monitor hands over.
-    .target(name: "ACPI", dependencies: ["Boot"], swiftSettings: kernel),
-    .target(name: "FileSystem", swiftSettings: kernel),
-    .target(name: "Boot", swiftSettings: kernel),
+    .target(name: "ACPI", dependencies: ["Boot"], swiftSettings: small),
+    .target(name: "FileSystem", swiftSettings: small),
+    .target(name: "Boot", swiftSettings: small),
 
     // The host command and what it stands on.
     .executableTarget(
