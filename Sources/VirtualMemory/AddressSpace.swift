@@ -19,11 +19,11 @@ public struct AddressSpace: ~Copyable, Sendable {
   let lowest = BootConstant<UInt64>(0)
   let limit = BootConstant<UInt64>(0)
   private let usesPrivateTables = BootConstant<UInt64>(0)
-  private let cpuCount = BootConstant<Int>(0)
+  let cpuCount = BootConstant<Int>(0)
   /// What each CPU has of the page tables for itself.
   let privateTables = CPULocal<PrivateTables.State>()
   /// The CPUs whose processors may use the tables.
-  private let active = Atomic<UInt64>(0)
+  let active = Atomic<UInt64>(0)
   let removedTables = RemovedTables()
   private let cpuArenas = CPULocal<Arena>()
   let areaKinds = AreaKinds()
@@ -95,57 +95,32 @@ public struct AddressSpace: ~Copyable, Sendable {
   @inline(__always)
   var ownArena: UnsafeMutablePointer<Arena> { cpuArenas.current }
 
-  // MARK: CPUs
-
-  /// Makes the root of a CPU that does not run yet, so that its `activate` cannot fail.
-  public func prepare(for cpu: CPU) throws(AddressSpaceError) {
-    do throws(FrameAllocatorError) {
-      try PrivateTables(privateTables.pointer(for: cpu)).makeRoot()
-    } catch {
-      throw .outOfMemory
-    }
-  }
-
-  /// Makes the calling CPU use these page tables. The first time it makes the CPU's own root, which
-  /// may fail. Not in interrupts; the thread stays on this CPU until `deactivate`.
-  public func activate() throws(AddressSpaceError) {
-    Processor.disablePreemption()
-    defer { Processor.enablePreemption() }
-    let own = ownTables
-    do throws(FrameAllocatorError) { try own.makeRoot() } catch { throw .outOfMemory }
-    // Before the first walk, and a full fence: what was changed before is found by it.
-    active.bitwiseOr(CPUSet(.current).rawValue, ordering: .sequentiallyConsistent)
-    AddressTranslation.use(root: own.root.address)
-  }
-
-  /// Makes the calling CPU use the kernel's page tables alone. What it has of its own stays, to be used
-  /// when it comes back.
-  public func deactivate() {
-    Processor.disablePreemption()
-    // What it remembers is forgotten before it is not told any more.
-    AddressTranslation.use(root: KernelAddressSpace.shared.rootAddress)
-    active.bitwiseAnd(~CPUSet(.current).rawValue, ordering: .releasing)
-    Processor.enablePreemption()
-  }
-
-  /// Gives back the memory that the calling CPU's own tables take, and its root. After `deactivate`; not
-  /// in interrupts. Takes as long as there are pages in the tables.
-  public func releaseTables() {
-    Epoch.shared.read { ownTables.release(commonRoot: rootTable) }
-  }
-
-  /// What a CPU has counted of the shootdowns of this address space. Exact when it does none just now.
-  public func shootdownCounts(of cpu: CPU) -> ShootdownCounts {
-    guard cpu.index < cpuCount.value else { return ShootdownCounts() }
-    return privateTables.pointer(for: cpu).pointee.counts.values
-  }
-
   // MARK: Faults
 
   /// Does what an access needs that the processor could not do. Interrupts as they were; nothing
   /// sleeps. No lock is taken but the frame allocator's when its caches are empty, and for a copy that a
   /// write needs the one of the page's table.
   public func handle(_ fault: PageFault) -> PageFault.Outcome {
+    resolveQuickly(fault) ? .resolved : handleSlowly(fault)
+  }
+
+  /// The same on a small stack, for accesses that never need a copy: the result is `needsCopy` if one
+  /// does.
+  public func handleWithoutCopying(_ fault: PageFault) -> PageFault.Outcome {
+    resolve(fault)
+  }
+
+  @inline(__always)
+  private func resolveQuickly(_ fault: PageFault) -> Bool {
+    guard fault.address >= lowest.value, fault.address < limit.value else { return false }
+    let section = Epoch.shared.enter()
+    let isResolved = fault.resolveQuickly(in: rootTable, for: ownTables)
+    section.leave()
+    return isResolved
+  }
+
+  @inline(never)
+  private func handleSlowly(_ fault: PageFault) -> PageFault.Outcome {
     while true {
       let outcome = resolve(fault)
       if outcome != .needsCopy { return outcome }
@@ -153,11 +128,6 @@ public struct AddressSpace: ~Copyable, Sendable {
     }
   }
 
-  /// The same on a small stack, for accesses that never need a copy: the result is `needsCopy` if one
-  /// does.
-  public func handleWithoutCopying(_ fault: PageFault) -> PageFault.Outcome { resolve(fault) }
-
-  @inline(__always)
   private func resolve(_ fault: PageFault) -> PageFault.Outcome {
     guard fault.address >= lowest.value, fault.address < limit.value else { return .unmapped }
     while true {

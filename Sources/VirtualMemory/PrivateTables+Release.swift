@@ -12,9 +12,13 @@ extension PrivateTables {
       address = dropCopies(at: address, commonRoot: commonRoot)
     }
     Processor.withInterruptsDisabled {
+      unlinkLocal()
+      AddressTranslation.forgetAll()
+      publishUnlinked()
       releaseEmptyTables()
       root.free()
       state.pointee.root = 0
+      state.pointee.sharingRoot = 0
     }
     freeUnlinked()
   }
