@@ -24,7 +24,7 @@ help:
 	@echo 'make explore        run the kernel in many orders (SCENARIO=name SCHEDULES=n SEED=n SCHEDULE=…)'
 	@echo 'make soak           boot 200 times over all machines; ten million operations on memory'
 	@echo 'make corpus         compare isrcheck with gcc over a small Linux; read real kernels'
-	@echo 'make fuzz           feed isrcheck broken images (RUNS=n of each of two)'
+	@echo 'make fuzz           feed isrcheck broken images (RUNS=n of each of two), and address spaces any operations (SECONDS=n)'
 	@echo 'make build          make the command apus, in release mode: $(APUS)'
 	@echo 'make setup          install the Debian packages that are missing'
 	@echo 'make lint           check the style; make format puts it right'
@@ -90,11 +90,13 @@ corpus: build
 	done
 
 RUNS ?= 1500
+SECONDS ?= 300
 fuzz: build
 	$(APUS) build Examples/HelloWorld >/dev/null
 	$(APUS) build GuestTests >/dev/null
 	Tools/fuzz-isrcheck --runs $(RUNS) .build-images/x86_64-unknown-none-elf/release/HelloWorld \
 	  .build-images/x86_64-unknown-none-elf/release/GuestTests
+	Tools/fuzz-address-space $(SECONDS)
 
 lint:
 	swift format lint --strict --recursive $(SWIFT_FILES)

@@ -25,6 +25,10 @@ let kernel: [SwiftSetting] =
     .enableExperimentalFeature("RawLayout"), .enableExperimentalFeature("Lifetimes"),
   ]
 
+/// Code that runs once, at the start, and never in interrupts: small rather than fast.
+let small: [SwiftSetting] =
+  kernel + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+
 let package = Package(
   name: "apus",
   products: [
@@ -53,9 +57,10 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "Kernel", "Parallel", "Scheduler", "Interrupts", "Heap", "PhysicalMemory", "Console",
+        "Kernel", "Parallel", "Scheduler", "Interrupts", "Heap", "VirtualMemory", "PhysicalMemory",
+        "Console",
         "FileSystem",
-        "PerCPU", "Machine",
+        "PerCPU", "Machine", "Boot",
       ],
       swiftSettings: kernel),
     .target(name: "GuestTesting", dependencies: ["Apus"], swiftSettings: kernel),
@@ -76,11 +81,14 @@ let package = Package(
     .target(
       name: "Parallel", dependencies: ["Scheduler", "PerCPU", "Machine"], swiftSettings: kernel),
     .target(
-      name: "Scheduler", dependencies: ["Locking", "Tracing", "PerCPU", "Machine", "CMachine"],
+      name: "Scheduler",
+      dependencies: ["VirtualMemory", "Locking", "Tracing", "PerCPU", "Machine", "CMachine"],
       swiftSettings: kernel),
     .target(
       name: "Heap",
-      dependencies: ["PhysicalMemory", "Boot", "Locking", "PerCPU", "Machine", "CMachine"],
+      dependencies: [
+        "VirtualMemory", "PhysicalMemory", "Boot", "Locking", "PerCPU", "Machine", "CMachine",
+      ],
       swiftSettings: kernel),
     .target(
       name: "VirtualMemory",
@@ -105,9 +113,9 @@ let package = Package(
       cSettings: [.unsafeFlags(["-mno-implicit-float"])]),
 
     // Pure parsers of what the virtual machine monitor hands over.
-    .target(name: "ACPI", dependencies: ["Boot"], swiftSettings: kernel),
-    .target(name: "FileSystem", swiftSettings: kernel),
-    .target(name: "Boot", swiftSettings: kernel),
+    .target(name: "ACPI", dependencies: ["Boot"], swiftSettings: small),
+    .target(name: "FileSystem", swiftSettings: small),
+    .target(name: "Boot", swiftSettings: small),
 
     // The host command and what it stands on.
     .executableTarget(
@@ -184,7 +192,8 @@ let package = Package(
         "VirtualMemory", "PhysicalMemory", "Interrupts", "Boot", "Locking", "PerCPU", "Machine",
         "CMachine", "TestSupport",
       ],
-      path: "Tests/AddressSpaceCampaign", swiftSettings: warningsAsErrors),
+      path: "Tests/AddressSpaceCampaign",
+      swiftSettings: warningsAsErrors + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     .testTarget(
       name: "BootTests", dependencies: ["Boot", "TestSupport"], swiftSettings: warningsAsErrors),
     .testTarget(

@@ -2,6 +2,7 @@
 import Heap
 import PerCPU
 import PhysicalMemory
+import VirtualMemory
 import Scheduler
 
 /// The machine's memory.
@@ -22,11 +23,13 @@ public enum Memory {
   public static func reclaim() {
     CPUSet.online.run { _ in
       Scheduler.reclaim()
+      Heap.shared.releaseKeptRanges()
       Heap.shared.reclaim()
     }
     // Again: to run on other CPUs took memory.
     Scheduler.reclaim()
     Heap.shared.reclaim()
+    AddressSpace.shared.reclaim()
     FrameAllocator.shared.reclaim()
   }
 }

@@ -3,6 +3,8 @@ import VirtualMachines
 
 extension MachineType: ExpressibleByArgument {}
 
+extension PageTables: ExpressibleByArgument {}
+
 extension MemorySize: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
 

@@ -100,6 +100,12 @@ struct RunCommand: ParsableCommand {
       """)
   var lockStats = false
 
+  @Flag(help: "Show at the end what each CPU and thread did.")
+  var stats = false
+
+  @Flag(help: "Let threads run until they wait, end or yield: none is preempted.")
+  var cooperative = false
+
   @Flag(help: "Say what the command decides and does.")
   var verbose = false
 
@@ -207,6 +213,7 @@ struct RunCommand: ParsableCommand {
       try RunReport(configuration, choice, outcome, run).print()
     }
     if lockStats && !json { showLocks(outcome) }
+    if stats && !json { showStatistics(outcome) }
     if let trace { try write(outcome, to: trace, name: target.programName) }
     if let line = explanation(outcome) { StandardError.complain(line) }
     if let reason = run.failure { throw CommandFailure("cannot write the output: \(reason)") }
@@ -219,6 +226,14 @@ struct RunCommand: ParsableCommand {
     } else {
       StandardError.write("\(LockRecord.table(outcome.locks))\n(times in microseconds)\n")
     }
+  }
+
+  private func showStatistics(_ outcome: Outcome) {
+    if outcome.cpuStatistics.isEmpty {
+      return StandardError.note("no statistics: the application did not come to its end")
+    }
+    StandardError.write(
+      "\(StatisticsTable.text(outcome.cpuStatistics, outcome.threadStatistics))\n")
   }
 
   /// How many events of each CPU are kept: the last ones.
@@ -250,6 +265,7 @@ struct RunCommand: ParsableCommand {
     configuration.cpus = machine.cpus
     configuration.memory = machine.memory
     configuration.machine = machine.machine
+    configuration.pageTables = machine.pageTables
     configuration.accelerator = accelerator
     configuration.arguments = arguments
     configuration.environment = environment
@@ -257,6 +273,8 @@ struct RunCommand: ParsableCommand {
     configuration.timeout = timeout
     configuration.gdbPort = gdb
     configuration.instructionClock = instructionClock
+    configuration.wantsStatistics = stats
+    configuration.isCooperative = cooperative
     configuration.traceEventCount = trace == nil ? nil : Self.traceEventCount
     return configuration
   }

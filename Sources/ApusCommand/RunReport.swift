@@ -56,6 +56,9 @@ struct RunReport: Encodable {
   var log: [String]
   /// What was counted of the locks, in a checked image.
   var locks: [LockRecord]?
+  /// What the CPUs did, and the threads that were alive at the end, with `--stats`.
+  var cpus: [CPURecord]?
+  var threads: [ThreadRecord]?
   /// Missing when QEMU was killed before it wrote them.
   var instructions: InstructionCounts?
 
@@ -84,6 +87,8 @@ struct RunReport: Encodable {
       outputBase64 = Data(run.output)
     }
     log = run.log
+    cpus = outcome.cpuStatistics.isEmpty ? nil : outcome.cpuStatistics
+    threads = outcome.threadStatistics.isEmpty ? nil : outcome.threadStatistics
     locks = outcome.locks.isEmpty ? nil : outcome.locks
     instructions = configuration.counting.flatMap {
       try? InstructionCounts(contentsOf: $0.output)

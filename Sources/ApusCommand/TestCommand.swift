@@ -39,6 +39,12 @@ struct TestCommand: ParsableCommand {
       valueName: "type,…"))
   var machine = MachineType.microvm.rawValue
 
+  @Option(
+    help: .init(
+      "Page tables, separated by commas: \(PageTables.allCases.map(\.rawValue).joined(separator: ", ")).",
+      valueName: "how,…"))
+  var pageTables = PageTables.shared.rawValue
+
   @Option(help: .init("The memory of each virtual machine.", valueName: "size"))
   var memory = VirtualMachineConfiguration.defaultMemory
 
@@ -101,7 +107,7 @@ struct TestCommand: ParsableCommand {
 
   private func matrix() throws -> GuestTestMatrix {
     do throws(GuestTestMatrixError) {
-      return try GuestTestMatrix(cpus: cpus, machines: machine)
+      return try GuestTestMatrix(cpus: cpus, machines: machine, pageTables: pageTables)
     } catch {
       throw ValidationError(error.description)
     }
@@ -152,7 +158,8 @@ private struct InterruptTraceFiles {
     _ place: GuestTestConfiguration, number: Int
   ) -> VirtualMachineConfiguration.Observation {
     let suffix = number == 0 ? "" : "-\(number)"
-    let name = "\(program)-\(place.machine.rawValue)-\(place.cpus)\(suffix).trace"
+    let tables = place.pageTables == .shared ? "" : "-\(place.pageTables.rawValue)"
+    let name = "\(program)-\(place.machine.rawValue)-\(place.cpus)\(tables)\(suffix).trace"
     return .init(plugin: plugin, output: "\(directory)/\(name)")
   }
 }
@@ -193,6 +200,7 @@ private final class GuestTestRunner {
     var configuration = base
     configuration.machine = place.machine
     configuration.cpus = place.cpus
+    configuration.pageTables = place.pageTables
     configuration.environment = environment
     configuration.interruptTrace = traces?.observation(place, number: number)
     var run = GuestTestRun()

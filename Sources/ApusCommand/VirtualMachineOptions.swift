@@ -28,6 +28,12 @@ struct VirtualMachineOptions: ParsableArguments {
       """, valueName: "how"))
   var accel = AcceleratorChoice.auto
 
+  @Option(
+    help: .init(
+      "The page tables: shared by all CPUs but for the root, or each CPU's own (per-cpu).",
+      valueName: "how"))
+  var pageTables = PageTables.shared
+
   mutating func validate() throws {
     let maximum = VirtualMachineConfiguration.maximumCPUs
     guard (1...maximum).contains(cpus) else {

@@ -45,9 +45,8 @@ size_t malloc_usable_size(void *pointer) { return apus_heap_usable_size(pointer)
 
 void *realloc(void *pointer, size_t byte_count) {
   if (pointer == NULL) return apus_heap_allocate_block(byte_count);
+  if (apus_heap_resize(pointer, byte_count)) return pointer;
   size_t present = apus_heap_usable_size(pointer);
-  // A block that is not much too large stays.
-  if (byte_count <= present && byte_count >= present / 2) return pointer;
   void *block = apus_heap_allocate_block(byte_count);
   if (block == NULL) return NULL;
   memcpy(block, pointer, byte_count < present ? byte_count : present);

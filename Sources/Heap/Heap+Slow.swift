@@ -196,6 +196,9 @@ extension Heap {
   private static func allocateRun(
     _ heap: borrowing Heap, byteCount: Int, alignment: Int
   ) -> UnsafeMutableRawPointer? {
+    if heap.usesAddressSpace && byteCount > LargeBlock.threshold && alignment <= 1 << 30 {
+      return heap.allocateLarge(byteCount, alignment)
+    }
     let (rounded, overflow) = byteCount.addingReportingOverflow(4095)
     let count = rounded &>> 12
     guard !overflow, byteCount > 0, count <= Int(FrameRecord.largestValue),
@@ -219,6 +222,43 @@ extension Heap {
     return try? frames.pointee.allocate(count: count, alignment: alignment)
   }
 
+  private func allocateLarge(_ byteCount: Int, _ alignment: Int) -> UnsafeMutableRawPointer? {
+    // More than there is: no need to disturb the others.
+    guard let frames, byteCount / 4096 < frames.pointee.usableFrameCount,
+      let need = LargeBlock.Need(byteCount: byteCount, alignment: alignment)
+    else { return nil }
+    let kept = caches.withCurrent { $0.keptRanges.take(need) }
+    if let block = LargeBlock.allocate(need, in: kept) { return block }
+    reclaim()
+    return LargeBlock.allocate(need, in: nil)
+  }
+
+  private func freeLarge(_ block: LargeBlock) {
+    block.free { range in
+      let before = caches.withCurrent { $0.keptRanges.exchange(range) }
+      if before.byteCount != 0 { LargeBlock.release(before) }
+      return true
+    }
+  }
+
+  /// Gives back the addresses that this CPU keeps. Not in interrupts, with no lock held.
+  public func releaseKeptRanges() {
+    guard usesAddressSpace else { return }
+    for _ in 0..<4 {
+      let range = caches.withCurrent { $0.keptRanges.exchange(LargeBlock.Range()) }
+      if range.byteCount != 0 { LargeBlock.release(range) }
+    }
+  }
+
+  /// Makes a block larger or smaller where it is; returns whether that was possible. What stays of the
+  /// contents is as it was.
+  public func resize(_ pointer: UnsafeMutableRawPointer, to byteCount: Int) -> Bool {
+    if usesAddressSpace, let block = LargeBlock(at: pointer) { return block.resize(to: byteCount) }
+    let size = usableSize(of: pointer)
+    // A block that is not much too large stays.
+    return byteCount <= size && byteCount >= size / 2
+  }
+
   /// Frees what is in no page of small blocks.
   @inline(never)
   static func freePages(_ heap: borrowing Heap, _ pointer: UnsafeMutableRawPointer?) {
@@ -229,6 +269,7 @@ extension Heap {
     {
       return
     }
+    if heap.usesAddressSpace, let block = LargeBlock(at: pointer) { return heap.freeLarge(block) }
     freeRun(heap, address)
   }
 

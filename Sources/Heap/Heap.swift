@@ -11,8 +11,8 @@ public enum HeapError: Error, Equatable {
 
 /// Memory for the kernel's and the application's objects.
 ///
-/// Blocks of at most 2 KiB come from pages that are cut into blocks of one size; larger ones are
-/// whole frames. Each CPU has magazines of free blocks, one size each, so that allocating and
+/// Blocks of at most 2 KiB come from pages that are cut into blocks of one size; larger ones are whole
+/// frames in a row, or of more than 1 MiB ranges of the address space. Each CPU has magazines of free blocks, one size each, so that allocating and
 /// freeing takes no lock, no atomic operation, and touches no cache line of another CPU's. A block
 /// is freed to whichever CPU frees it. Magazines exchange their contents with the pages in batches,
 /// and a page whose blocks are all free goes back to the frame allocator, but for one of each size.
@@ -30,6 +30,7 @@ public struct Heap: ~Copyable, Sendable {
   // The allocator's records, here once more: the way of every free is shorter by a load.
   private let recordsAddress = BootConstant<UInt64>(0)
   private let recordCount = BootConstant<UInt64>(0)
+  private let largeBlocks = BootConstant<Int>(0)
   /// How many CPUs have magazines.
   let cacheCount = BootConstant<Int>(0)
 
@@ -82,6 +83,12 @@ public struct Heap: ~Copyable, Sendable {
       HeapCache()
     }
   }
+
+  /// Takes what is larger than 1 MiB from the application's address space from now on. On the boot CPU, when
+  /// that exists.
+  public func useAddressSpace() { largeBlocks.set(1) }
+
+  var usesAddressSpace: Bool { largeBlocks.value != 0 }
 
   /// The pages of one size. Only after `initialize`.
   func slabs(_ sizeClass: SizeClass) -> UnsafeMutablePointer<Slabs> {
@@ -178,6 +185,7 @@ public struct Heap: ~Copyable, Sendable {
 
   /// How many bytes a block has, which is at least what was asked for; all of them may be used.
   public func usableSize(of pointer: UnsafeRawPointer) -> Int {
+    if usesAddressSpace, let block = LargeBlock(at: pointer) { return block.byteCount }
     let address = PhysicalAddress(PhysicalMemoryWindow.address(of: pointer))
     guard let record = frames?.pointee.record(of: address) else { return 0 }
     if record.isUse(.slab) { return SlabList.Page(record.value).sizeClass.size }

@@ -19,6 +19,8 @@ struct HeapCache: ~Copyable {
   private var spares: Magazines
   /// Whether another CPU wants what is in here.
   let isWanted = Atomic<UInt32>(0)
+  /// What blocks of more than a magazine's sizes left behind.
+  var keptRanges = KeptRanges()
 
   /// One magazine of each size.
   private struct Magazines {

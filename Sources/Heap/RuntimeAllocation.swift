@@ -31,6 +31,13 @@ public func deallocate(_ pointer: UnsafeMutableRawPointer?) {
   Heap.shared.free(pointer)
 }
 
+/// Whether `realloc` is done where the block is.
+@c(apus_heap_resize)
+public func resize(_ pointer: UnsafeMutableRawPointer?, _ byteCount: UInt64) -> UInt64 {
+  guard let pointer, byteCount <= UInt64(Int.max) else { return 0 }
+  return Heap.shared.resize(pointer, to: Int(byteCount)) ? 1 : 0
+}
+
 /// `malloc_usable_size`.
 @c(apus_heap_usable_size)
 public func usableSize(_ pointer: UnsafeMutableRawPointer?) -> UInt64 {

@@ -17,25 +17,12 @@ enum BootMemory {
     var trampoline: UInt64
     /// A page that nobody else uses, for a VMM to write to.
     var scratchPage: UInt
-    var usableByteCount: UInt64
-
-    /// Bytes of stack for `main`: 1/64 of the memory, from 64 KiB to 8 MiB.
-    var mainStackSize: UInt64 { Self.share(usableByteCount, 64, 64 << 10, 8 << 20) }
-    /// Bytes of stack on which another CPU runs the application's work.
-    var workStackSize: UInt64 { Self.share(usableByteCount, 256, 64 << 10, 1 << 20) }
-
-    private static func share(
-      _ total: UInt64, _ divisor: UInt64, _ least: UInt64, _ most: UInt64
-    ) -> UInt64 {
-      Swift.min(Swift.max(total / divisor, least), most) & ~4095
-    }
   }
 
   /// Reserves what is in use, gives the rest to the frame allocator.
   static func take(
     _ map: inout MemoryMap, _ startInfo: StartInfo, _ memory: IdentityMappedMemory
   ) -> Layout {
-    let usable = map.usableByteCount
     do throws(MemoryMapError) {
       // Page 0 is never mapped; the firmware keeps data in it that may be asked for until then.
       try map.reserve(PhysicalRange(start: UInt64(0), end: 4096))
@@ -54,7 +41,7 @@ enum BootMemory {
       else { StartUpFailure.stop("too little memory: give the machine more") }
       FrameAllocator.shared.initialize(upTo: end, metadata: pointer)
       let layout = Layout(
-        trampoline: trampoline, scratchPage: UInt(scratch), usableByteCount: usable)
+        trampoline: trampoline, scratchPage: UInt(scratch))
       KernelAddressSpace.shared.adopt(root: AddressTranslation.root)
       addUsable(map)
       return layout

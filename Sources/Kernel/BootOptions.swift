@@ -14,11 +14,17 @@ struct BootOptions {
   let pageTableScheme: PageTableScheme
   /// `trace=COUNT`: how many events of each CPU are recorded, a power of two; 0 if none are.
   let traceEventCount: Int
+  /// `stats=1`: what CPUs and threads do is counted, and told at the end.
+  let wantsStatistics: Bool
+  /// `threads=cooperative`: threads run until they wait, end or yield.
+  let isCooperative: Bool
 
   init(_ line: KernelCommandLine<some PhysicalMemoryReader>) {
     claimedCPU = Self.number("cpus.claim", in: line)
     pageTableScheme = Self.scheme(in: line)
     patienceInMilliseconds = Self.number("cpus.patience", in: line) ?? 10_000
+    wantsStatistics = Self.number("stats", in: line) == 1
+    isCooperative = line.value(of: "threads").map { line.matches($0, "cooperative") } ?? false
     let count = Swift.min(Self.number("trace", in: line) ?? 0, 1 << 20)
     traceEventCount = count == 0 ? 0 : 1 << (63 - count.leadingZeroBitCount)
   }

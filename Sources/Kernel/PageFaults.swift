@@ -23,43 +23,51 @@ enum PageFaults {
   }
 
   #if CHECKED
-  /// Where a fault may not come: in interrupt handlers, and while a spin lock or the lock of a page table is
-  /// held, whose holder must not wait for memory. The next page of the stack in use may be missing
-  /// everywhere but in handlers, which have a stack that is there.
+  /// Where no page may be missing: in interrupt handlers, and while a spin lock or the lock of a page table
+  /// is held, whose holder must not wait for memory. Two faults may come there all the same. The next page
+  /// of the stack in use may be missing, but not in handlers, which have a stack that is there. And a page
+  /// that is there may be missing in a table of this CPU.
   private static func violation(_ trap: TrapFrame) -> Result? {
-    if Processor.isInInterrupt { return .inInterrupt }
+    let isInInterrupt = Processor.isInInterrupt
+    guard isInInterrupt || HeldLockCount.current > 0 || Epoch.shared.isInside else { return nil }
+    if AddressSpace.shared.translate(trap.accessAddress) != nil { return nil }
+    if isInInterrupt { return .inInterrupt }
     let distance = trap.accessAddress &- UInt64(trap.stackPointer) &+ 4096
-    if distance < KernelAddressSpace.stackGap { return nil }
-    return HeldLockCount.current > 0 || Epoch.shared.isInside ? .withLockHeld : nil
+    return distance < KernelAddressSpace.stackGap ? nil : .withLockHeld
   }
   #endif
 
   /// Tries to do what the access needs. Interrupts are as they are.
   @inline(__always)
-  static func handle(_ trap: TrapFrame) -> Result {
+  static func handle(_ trap: TrapFrame, isNested: Bool = false) -> Result {
     #if CHECKED
     if let violation = violation(trap) { return violation }
     // With a lock held the thread stays on its CPU.
     return HeldLockCount.current > 0
-      ? HeldLockCount.withNone { resolve(trap) } : resolve(trap)
+      ? HeldLockCount.withNone { resolve(trap, isNested) } : resolve(trap, isNested)
     #else
-    return resolve(trap)
+    return resolve(trap, isNested)
     #endif
   }
 
   @inline(__always)
-  private static func resolve(_ trap: TrapFrame) -> Result {
+  private static func resolve(_ trap: TrapFrame, _ isNested: Bool) -> Result {
     let access: PageFault.Access =
       switch trap.accessKind {
       case .read: .read
       case .write: .write
       case .execute: .execute
       }
-    return switch AddressSpace.shared.handle(PageFault(at: trap.accessAddress, access)) {
+    let fault = PageFault(at: trap.accessAddress, access)
+    // A page of a stack is never a copy.
+    let outcome =
+      isNested
+      ? AddressSpace.shared.handleWithoutCopying(fault) : AddressSpace.shared.handle(fault)
+    return switch outcome {
     case .resolved: .resolved
     case .outOfMemory: .outOfMemory
     case .forbidden: .forbidden
-    case .unmapped, .busy: .unmapped
+    case .unmapped, .busy, .needsCopy: .unmapped
     }
   }
 }
@@ -82,7 +90,7 @@ public func handlePageFault(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> U
 @c(apus_handle_nested_page_fault)
 public func handleNestedPageFault(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> UInt64 {
   let trap = TrapFrame(frame)
-  let result = PageFaults.handle(trap)
+  let result = PageFaults.handle(trap, isNested: true)
   if result == .resolved { return 0 }
   trap.becomeOuterFault()
   return (result == .outOfMemory ? PageFaults.Result.noMemoryForStack : .stackOverflow).rawValue

@@ -4,6 +4,7 @@ import Console
 import Interrupts
 import Machine
 import PerCPU
+import Scheduler
 import PhysicalMemory
 import VirtualMemory
 
@@ -51,6 +52,7 @@ enum Panic {
     begin { stop(trapped) }
     let frame = TrapFrame(trapped)
     write(summary(of: frame))
+    writeThread()
     if frame.isRuntimeCheck {
       write(
         "  a check of Swift's run-time failed: a precondition, an overflow, an index, a nil or a cast"
@@ -69,6 +71,7 @@ enum Panic {
     let frame = TrapFrame(trapped)
     let area = AddressSpace.shared.area(at: frame.accessAddress)
     write(summary(of: frame, failure, area))
+    writeThread()
     if let area { write(AreaLine(area).text) }
     switch failure {
     case .outOfMemory, .noMemoryForStack:
@@ -203,6 +206,20 @@ enum Panic {
     }
   }
 
+  /// Which thread it was, if it was one.
+  @inline(never)
+  private static func writeThread() {
+    guard !Processor.isInInterrupt, let thread = Thread.snapshotOfCurrent else { return }
+    var line: LogMessage = "  in thread \(thread.number)"
+    var isNamed = false
+    thread.forEachByteOfName { byte in
+      if !isNamed { line.append(", ") }
+      isNamed = true
+      line.append(byte: byte)
+    }
+    write(line)
+  }
+
   private static func writeRegisters(_ frame: TrapFrame) {
     var line = RegisterLine()
     frame.forEachRegister { name, value in line.append(name, value) }
@@ -249,8 +266,8 @@ enum Panic {
   fileprivate static func write(_ line: LogMessage) { ConsoleDevice.writeLogUnlocked(line: line) }
 }
 
-/// The end of a wait for CPUs that do not answer.
-@c(apus_report_silence)
+/// The end of a wait for CPUs that do not answer, on the stack for reports.
+@c(apus_fail_silence)
 public func reportSilence(_ cpus: UInt64) -> Never { Panic.silence(of: CPUSet(bits: cpus)) }
 
 /// Every exception and NMI arrives here, on the CPU where it happened.

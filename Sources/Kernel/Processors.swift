@@ -105,11 +105,14 @@ struct Processors {
       Heap.shared.initialize(on: $0, in: storage, count: count)
     }
 
+    if options.isCooperative { Scheduler.makeCooperative() }
+    if options.wantsStatistics { Statistics.start(count: count) }
     if options.traceEventCount > 0 {
       let byteCount = Trace.byteCount(for: count, eventCount: options.traceEventCount)
       Trace.start(
         in: Self.zeroedPages(byteCount: byteCount), count: count,
         eventCount: options.traceEventCount)
+      Scheduler.startAccounting(count: count)
     }
 
     guard let block = Self.makeBlock(at: blocks, index: 0) else {
@@ -125,6 +128,7 @@ struct Processors {
       StartUpFailure.stop("too little memory for an address space: give the machine more")
     }
     FrameAllocator.shared.fillReserve()
+    Heap.shared.useAddressSpace()
     Processor.enableInterrupts()
   }
 

@@ -123,6 +123,7 @@ public enum Program {
     recordLocks()
     #endif
     recordTrace()
+    Statistics.record()
     ConsoleDevice.close(record: "exit \(UInt8(truncatingIfNeeded: status))") {
       PowerControl.powerOff(code: PowerOffCode.exit)
     }

@@ -57,17 +57,20 @@ public func boot(_ startInfoAddress: UInt64) {
   processors.startOthers(layout)
   InitialFiles.mount(startInfo, memory)
 
-  guard let stack = try? KernelAddressSpace.shared.makeStack(byteCount: layout.mainStackSize)
-  else { StartUpFailure.stop("too little memory for the application's stack: give it more") }
-  CPUWork.setStackSize(Int(layout.workStackSize))
+  guard let stack = try? Stack.allocate(byteCount: mainStackSize, named: "main") else {
+    StartUpFailure.stop("too little memory for the application's stack: give it more")
+  }
+  CPUWork.setStackSize(workStackSize)
   let found = UInt64(processors.foundCount)
   Thread.start(
-    on: UnsafeMutableRawBufferPointer(
-      start: UnsafeMutableRawPointer(bitPattern: stack.bottom), count: Int(stack.top - stack.bottom)
-    )
+    on: UnsafeMutableRawBufferPointer(start: stack.bottom, count: stack.byteCount)
   ) { Program.run(found: found) }
   Idle.run()
 }
+
+/// Bytes of stack for `main`, and for each piece of work on other CPUs: what is used of it takes memory.
+private let mainStackSize = 8 << 20
+private let workStackSize = 1 << 20
 
 /// Finds out how ACPI switches the machine off. Only for a VMM that was not started by `apus`:
 /// that one shows itself by the debug console, and gives the machine a device to end it.

@@ -44,7 +44,8 @@ public final class TaskPool: @unchecked Sendable {
     return task
   }
 
-  /// Waits until all tasks are done and ends the threads. By one thread, once.
+  /// Waits until all tasks are done, those included that tasks still give, and ends the threads. By one
+  /// thread, once.
   public func finish() {
     queue.close()
     for worker in workers { worker.join() }
@@ -99,6 +100,8 @@ final class TaskQueue: Sendable {
     var first: PoolWork?
     var last: PoolWork?
     var count = 0
+    /// Threads that do tasks, which may give the pool more to do.
+    var working = 0
     var isClosed = false
   }
 
@@ -110,7 +113,8 @@ final class TaskQueue: Sendable {
 
   func add(_ work: PoolWork) {
     state.withLock { state in
-      precondition(!state.isClosed, "a pool that has finished is given something to do")
+      precondition(
+        !state.isClosed || state.working > 0, "a pool that has finished is given something to do")
       if let last = state.last { last.next = work } else { state.first = work }
       state.last = work
       state.count += 1
@@ -125,7 +129,9 @@ final class TaskQueue: Sendable {
 
   /// What each thread of the pool does.
   func work() {
-    while let first = take() {
+    var isWorking = false
+    while let first = take(isWorking: isWorking) {
+      isWorking = true
       var next: PoolWork? = first
       while let work = next {
         next = work.next
@@ -135,13 +141,20 @@ final class TaskQueue: Sendable {
     }
   }
 
-  /// Takes the first tasks, linked: half of what each thread would get, or one. `nil` at the end.
-  private func take() -> PoolWork? {
+  /// Takes the first tasks, linked: half of what each thread would get, or one. `nil` at the end. The thread
+  /// says whether it has done what it took before.
+  private func take(isWorking: Bool) -> PoolWork? {
     state.withGuard { guarded in
+      if isWorking { guarded.state.working -= 1 }
       while guarded.state.first == nil {
-        if guarded.state.isClosed { return nil }
+        if guarded.state.isClosed && guarded.state.working == 0 {
+          // The others wait for the same.
+          changed.broadcast()
+          return nil
+        }
         changed.wait(guarded)
       }
+      guarded.state.working += 1
       let count = Swift.max(guarded.state.count / (2 * workerCount), 1)
       let first = guarded.state.first
       var last = first

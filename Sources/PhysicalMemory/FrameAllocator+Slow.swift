@@ -81,8 +81,8 @@ extension FrameAllocator {
         let result = withBuddies { buddies in
           for index in 0..<count {
             let cache = caches.pointer(for: CPU(index: index))
-            if hasReserves.value != 0 { cache.pointee.fillReserve(table) }
             cache.pointee.drainAll(to: &buddies)
+            if hasReserves.value != 0 { cache.pointee.fillReserve(from: &buddies) }
           }
           return body(&buddies)
         }

@@ -51,6 +51,14 @@ extension FrameCache {
   @inline(__always)
   var isEntered: Bool { isClaimedHere || reserve.depth.load(ordering: .relaxed) != 0 }
 
+  /// Fills the reserve of a CPU that has used it: all that is free has been taken out of the cache.
+  mutating func fillReserve(from buddies: inout BuddySystem) {
+    while reserve.hasRoom, let frame = buddies.take(order: 0) {
+      buddies.table[frame] = .allocated(order: 0)
+      _ = reserve.put(frame)
+    }
+  }
+
   /// Fills the reserve from the cache, whose claim is held.
   mutating func fillReserve(_ table: FrameTable) {
     while reserve.hasRoom, let frame = singles.pop() {

@@ -8,6 +8,8 @@ public enum ThreadError: Error, Equatable {
   case noCPU
   /// The stack would be smaller than `Thread.minimumStackSize`.
   case stackTooSmall
+  /// There is no memory, or are no addresses, for the stack.
+  case outOfMemory
 }
 
 extension Thread {

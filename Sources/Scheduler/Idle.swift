@@ -50,7 +50,10 @@ extension Scheduler {
       let queue = queues.pointer(for: CPU(index: Int((first &+ distance) & 63)))
       if queue.pointee.waitingCount.load(ordering: .relaxed) == 0 { continue }
       if let thread = take(from: queue, mayRunOn: own.pointee.bit) {
-        if queue != own { Trace.record(.pull, RunQueue.word(thread), UInt64(queue.pointee.cpu)) }
+        if queue != own {
+          own.pointee.pulls &+= 1
+          Trace.record(.pull, RunQueue.word(thread), UInt64(queue.pointee.cpu))
+        }
         return thread
       }
     }

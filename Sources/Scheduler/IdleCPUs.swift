@@ -17,6 +17,10 @@ enum IdleCPUs {
   @inline(__always)
   static var areNone: Bool { line.bits.load(ordering: .relaxed) == 0 }
 
+  /// Those that wait to be told.
+  @inline(__always)
+  static var all: UInt64 { line.bits.load(ordering: .relaxed) }
+
   /// Says that a CPU is idle; by itself. It looks in all queues after this.
   @inline(__always)
   static func enter(_ bit: UInt64) {

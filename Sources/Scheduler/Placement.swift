@@ -97,6 +97,7 @@ enum Placement {
   /// Interrupts a CPU, so that it looks for work. Interrupts are off.
   @inline(__always)
   static func wake(_ cpu: CPU) {
+    Scheduler.queues.current.pointee.wakeInterrupts &+= 1
     InterruptsDisabled.assumed { proof in Processor.send(.wake, to: cpu.index, proof) }
   }
 

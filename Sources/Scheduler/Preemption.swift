@@ -74,19 +74,25 @@ enum Preemption {
     }
   }
 
-  /// By a CPU that was idle and runs a thread now: sets its timer if others wait there. The queue's lock is
-  /// held.
+  /// By a CPU that was idle and runs a thread now: sets its timer if others wait there; what it was told while it
+  /// was idle is over. The queue's lock is held.
   @inline(__always)
   static func willRun(
     _ thread: UnsafeMutablePointer<ThreadRecord>, _ own: UnsafeMutablePointer<RunQueue>
   ) {
-    if own.pointee.waitingCount.load(ordering: .relaxed) == 0 || own.pointee.isSliced
-      || isOff.value != 0
-    {
-      return
-    }
-    own.pointee.isSliced = true
-    startSlice(thread)
+    slice(thread, own, someoneWaits: own.pointee.waitingCount.load(ordering: .relaxed) != 0)
+  }
+
+  /// Sets the timer for a slice of the running thread if somebody waits and it is not set. The queue's lock is
+  /// held.
+  @inline(__always)
+  private static func slice(
+    _ thread: UnsafeMutablePointer<ThreadRecord>, _ own: UnsafeMutablePointer<RunQueue>,
+    someoneWaits: Bool
+  ) {
+    let isSet = Timers.queues.current.pointee.sliceEnd != .max
+    if someoneWaits && !isSet && isOff.value == 0 { startSlice(thread) }
+    own.pointee.isSliced = someoneWaits || isSet
   }
 
   private static func startSlice(_ thread: UnsafeMutablePointer<ThreadRecord>) {
@@ -109,6 +115,7 @@ enum Preemption {
       } else {
         let priority = thread.pointee.priority
         timers.pointee.sliceEnd = now &+ slice(priority)
+        Accounting.lookForIdle(own, waiting)
         if waiting.pointee.lowestPriority >= priority {
           own.pointee.slicesOfMoreUrgent = 0
         } else {
@@ -143,11 +150,7 @@ enum Preemption {
       if isMoved || hasMoreUrgent && isOff.value == 0 {
         Processor.preemptionRequest = Reason.urgency.rawValue
       }
-      if !waiting.pointee.isEmpty, isOff.value == 0, Timers.queues.current.pointee.sliceEnd == .max
-      {
-        own.pointee.isSliced = true
-        startSlice(thread)
-      }
+      slice(thread, own, someoneWaits: !waiting.pointee.isEmpty)
       own.pointee.waiting.release(proof)
     }
   }

@@ -36,6 +36,15 @@ struct RunQueue: ~Copyable {
   /// How often a thread was resumed here, and preempted.
   var switches: UInt64 = 0
   var preemptions: UInt64 = 0
+  /// See `CPUStatistics`.
+  var pulls: UInt64 = 0
+  var wakeInterrupts: UInt64 = 0
+  var idleWhileRunnable: UInt64 = 0
+  /// Nanoseconds for which it ran threads, and when it went on with the present one.
+  var busyTime: UInt64 = 0
+  var since: UInt64 = 0
+  /// CPUs that were idle when the last slice ended, see `Accounting.lookForIdle`.
+  var idleAtSlice: UInt64 = 0
   /// See `Preemption.endSlice`: the switches when the last slice ended, and slices that ended in a row while
   /// less urgent threads waited.
   var switchesAtSlice: UInt64 = 0
@@ -46,6 +55,8 @@ struct RunQueue: ~Copyable {
   var isSliced = false
 
   // Constant.
+  /// Whether switches are traced and times counted. Set before other CPUs run.
+  var isObserved = false
   let idle: UnsafeMutablePointer<ThreadRecord>
   let cpu: Int
   /// The CPU as a set.

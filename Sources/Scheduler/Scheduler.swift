@@ -9,11 +9,13 @@ public enum Scheduler {
   static let queues = CPULocal<RunQueue>()
   private static let idleRecords = CPULocal<ThreadRecord>()
   static let stacks = CPULocal<StackCache>()
+  static let lists = CPULocal<ThreadList>()
 
   /// Memory that the scheduler needs for `count` CPUs, in bytes.
   public static func byteCount(for count: Int) -> Int {
     CPULocal<RunQueue>.byteCount(for: count) + CPULocal<ThreadRecord>.byteCount(for: count)
       + CPULocal<StackCache>.byteCount(for: count) + CPULocal<TimerQueue>.byteCount(for: count)
+      + CPULocal<ThreadList>.byteCount(for: count)
   }
 
   /// Makes threads possible; `storage` is never freed and aligned to 128 bytes. What runs on a CPU now is
@@ -32,6 +34,8 @@ public enum Scheduler {
     stacks.initialize(in: storage, count: count) { _ in StackCache() }
     storage += CPULocal<StackCache>.byteCount(for: count)
     Timers.queues.initialize(in: storage, count: count) { _ in TimerQueue() }
+    storage += CPULocal<TimerQueue>.byteCount(for: count)
+    lists.initialize(in: storage, count: count) { _ in ThreadList() }
     IdleCPUs.reset()
     Processor.setThread(idleRecords.pointer(for: .current))
   }

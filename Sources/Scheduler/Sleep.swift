@@ -2,6 +2,8 @@ import Machine
 
 extension Thread {
   /// Waits until `deadline` (nanoseconds of `MonotonicClock`). In threads.
+  // By itself, so that the function which is handed over is a constant there.
+  @inline(never)
   public static func sleep(until deadline: UInt64) {
     Switch.checkMaySwitch()
     if MonotonicClock.nanoseconds >= deadline { return }

@@ -9,18 +9,19 @@ extension Thread {
   /// The smallest stack that can be asked for, in bytes.
   public static var minimumStackSize: Int { 4 << 10 }
 
-  /// Starts a thread that runs `body`, on the CPUs of `affinity` (all, if it is `nil`) that run. It must
+  /// Starts a thread that runs `body`, called `name` in reports (31 bytes of it), on the CPUs of `affinity` (all, if it is `nil`) that run. It must
   /// be joined or detached. `stackSize` is in bytes and rounded up. Not in interrupts.
   public static func spawn(
-    priority: Priority = .normal, affinity: CPUSet? = nil, stackSize: Int = defaultStackSize,
-    _ body: @escaping @Sendable () -> Void
+    name: String = "", priority: Priority = .normal, affinity: CPUSet? = nil,
+    stackSize: Int = defaultStackSize, _ body: @escaping @Sendable () -> Void
   ) throws(ThreadError) -> Thread {
     let cpus = affinity?.intersection(.online) ?? .online
     if cpus.isEmpty { throw ThreadError.noCPU }
     if stackSize < minimumStackSize { throw ThreadError.stackTooSmall }
     Ending.reap()
-    let memory = ThreadMemory.allocate(byteCount: (stackSize + 63) & ~63)
+    let memory = try ThreadMemory.allocate(byteCount: (stackSize + 63) & ~63)
     let thread = Thread(priority: priority, affinity: cpus.rawValue, memory: memory, body: body)
+    thread.record.pointee.name = ThreadName(name)
     thread.start()
     return thread
   }
@@ -36,6 +37,7 @@ extension Thread {
       Thread.current.restoreAffinity(CPUSet(bits: ~0))
       body()
     }
+    thread.record.pointee.name = ThreadName("main")
     thread.start()
   }
 
@@ -53,6 +55,7 @@ extension Thread {
 
   /// Puts a new thread where it may run.
   private func start() {
+    ThreadList.insert(record)
     Trace.record(.spawn, RunQueue.word(record), UInt64(record.pointee.priority))
     Processor.withInterruptsDisabled { Placement.put(record) }
   }

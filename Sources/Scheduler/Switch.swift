@@ -80,7 +80,7 @@ enum Switch {
     own.pointee.left = thread
     own.pointee.running.store(RunQueue.word(next), ordering: .relaxed)
     Processor.setThread(next)
-    Trace.record(.switch, RunQueue.word(next), next == own.pointee.idle ? 1 : 0)
+    if own.pointee.isObserved { Accounting.willSwitch(to: next, from: thread, own) }
     own.pointee.switches &+= 1
     // Whoever was asked to give way does so.
     Processor.preemptionRequest = 0

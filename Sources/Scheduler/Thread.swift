@@ -60,7 +60,18 @@ struct ThreadRecord: ~Copyable {
   /// What ends its wait or sleep.
   var timer = TimerNode()
 
-  // Constant.
+  /// Nanoseconds that it has run, where they are counted. Written by the CPU that runs it.
+  let runTime = Atomic<UInt64>(0)
+
+  // Guarded by the lock of the list of threads in which it is.
+  var nextStarted: UnsafeMutablePointer<ThreadRecord>?
+  var previousStarted: UnsafeMutablePointer<ThreadRecord>?
+
+  // Constant once it is started.
+  /// The CPU that started it, and its number there; 0 for a CPU's idle loop.
+  var starter = 0
+  var number: UInt64 = 0
+  var name = ThreadName("")
   let priority: Int
   /// What it runs.
   var body: (() -> Void)?

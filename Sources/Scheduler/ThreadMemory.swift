@@ -1,5 +1,6 @@
 import Machine
 import PerCPU
+import VirtualMemory
 
 /// The memory of a thread's stack.
 ///
@@ -10,14 +11,18 @@ struct ThreadMemory {
   let byteCount: Int
 
   /// Memory for a stack of `byteCount` bytes, a multiple of 64.
-  static func allocate(byteCount: Int) -> ThreadMemory {
+  static func allocate(byteCount: Int) throws(ThreadError) -> ThreadMemory {
     if byteCount == Thread.defaultStackSize,
       let start = Scheduler.stacks.withCurrent({ $0.take() })
     {
       return ThreadMemory(start: start, byteCount: byteCount)
     }
-    return ThreadMemory(
-      start: .allocate(byteCount: byteCount, alignment: 64), byteCount: byteCount)
+    do throws(AddressSpaceError) {
+      let (start, byteCount) = try Stack.allocate(byteCount: byteCount).leak()
+      return ThreadMemory(start: start, byteCount: byteCount)
+    } catch {
+      throw .outOfMemory
+    }
   }
 
   /// Where the stack begins.
@@ -26,6 +31,7 @@ struct ThreadMemory {
   /// Gives back the memory and the record of a thread that has ended. In threads and idle loops, with
   /// interrupts on.
   static func free(_ thread: UnsafeMutablePointer<ThreadRecord>) {
+    ThreadList.remove(thread)
     let memory = thread.pointee.memory
     thread.deinitialize(count: 1)
     thread.deallocate()
@@ -35,7 +41,7 @@ struct ThreadMemory {
     {
       return
     }
-    memory.start.deallocate()
+    Stack(bottom: memory.start, byteCount: memory.byteCount).free()
   }
 }
 
@@ -71,6 +77,8 @@ extension Scheduler {
   /// interrupts.
   public static func reclaim() {
     Ending.reap()
-    while let stack = stacks.withCurrent({ $0.take() }) { stack.deallocate() }
+    while let stack = stacks.withCurrent({ $0.take() }) {
+      Stack(bottom: stack, byteCount: Thread.defaultStackSize).free()
+    }
   }
 }

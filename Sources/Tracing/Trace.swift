@@ -74,7 +74,7 @@ public enum Trace {
   /// which they were recorded. After `stop`.
   public static func forEachEvent(of cpus: CPUSet, _ body: (CPU, TraceEvent) -> Void) {
     guard rings.isInitialized else { return }
-    for cpu in cpus { rings.pointer(for: cpu).pointee.forEach { body(cpu, $0) } }
+    for cpu in cpus { rings.pointer(for: cpu).pointee.visit { body(cpu, $0) } }
   }
 
   /// How many events of a CPU have given way to later ones.
@@ -105,7 +105,7 @@ struct TraceRing: ~Copyable {
 
   var lostCount: Int { Swift.max(count.load(ordering: .relaxed) - capacity, 0) }
 
-  func forEach(_ body: (TraceEvent) -> Void) {
+  func visit(_ body: (TraceEvent) -> Void) {
     for number in lostCount..<count.load(ordering: .relaxed) {
       body(events[number & (capacity - 1)])
     }

@@ -7,6 +7,9 @@ public struct Benchmark: Equatable, Sendable {
     /// Cache lines that one of 4 CPUs writes and another touches, although each works for itself,
     /// recorded by the image of the package `Benchmarks`.
     case conflicts
+    /// How often one CPU interrupts others for one operation, as the image of the package `Benchmarks`
+    /// counts it on 4 CPUs.
+    case interrupts
     /// Instructions of all CPUs from the kernel's entry to `main` of HelloWorld.
     case boot
     /// The guest's time for the same without the clock of instructions, the best of several boots:
@@ -30,10 +33,21 @@ public struct Benchmark: Equatable, Sendable {
   /// and `apus bench --linux` measures it again.
   public let linux: Double?
 
+  /// The page tables with which it runs.
+  public private(set) var pageTables: PageTables
+  /// The name in the image, without what says with which page tables it runs.
+  public let imageName: String
+
+  /// Ends the names of benchmarks that there are with either kind of page tables.
+  private static let perCPUSuffix = "-per-cpu"
+
   init(
     _ name: String, _ method: Method = .instructions, target: Double? = nil, peer: Double? = nil,
-    linux: Double? = nil
+    linux: Double? = nil, pageTables: PageTables? = nil
   ) {
+    let isPerCPU = name.hasSuffix(Self.perCPUSuffix)
+    self.pageTables = pageTables ?? (isPerCPU ? .perCPU : .shared)
+    imageName = isPerCPU ? String(name.dropLast(Self.perCPUSuffix.count)) : name
     self.name = name
     self.method = method
     self.target = target
@@ -41,8 +55,17 @@ public struct Benchmark: Equatable, Sendable {
     self.linux = linux
   }
 
+  /// The same with other page tables, if any are named.
+  public func with(_ pageTables: PageTables?) -> Benchmark {
+    var result = self
+    result.pageTables = pageTables ?? self.pageTables
+    return result
+  }
+
   /// Whether the image of the package `Benchmarks` measures it; the others need HelloWorld.
-  public var isInImage: Bool { method == .instructions || method == .conflicts }
+  public var isInImage: Bool {
+    method == .instructions || method == .conflicts || method == .interrupts
+  }
 
   /// Whether the figure is the same in every run.
   public var isExact: Bool { method != .bootTime }
@@ -53,6 +76,7 @@ public struct Benchmark: Equatable, Sendable {
     case .instructions, .boot: "instructions"
     case .bootTime: "microseconds"
     case .conflicts: "lines"
+    case .interrupts: "interrupts"
     case .imageSize: "bytes"
     case .leastMemory: "MiB"
     }
@@ -61,7 +85,8 @@ public struct Benchmark: Equatable, Sendable {
 
 /// All benchmarks, in the order in which they are reported.
 ///
-/// Those of the methods `instructions` and `conflicts` have their code in `Benchmarks/Sources`, under the same name.
+/// Those of the methods `instructions`, `conflicts` and `interrupts` have their code in
+/// `Benchmarks/Sources`, under the same name, or under the one without `-per-cpu`.
 public enum BenchmarkCatalog {
   public static let all = [
     Benchmark("spin-pair", target: 12, peer: 8),
@@ -88,8 +113,18 @@ public enum BenchmarkCatalog {
     Benchmark("unmap-40m-per-page", target: 60, peer: 345, linux: 1_312),
     Benchmark("protect-1m-pair", target: 12_000, peer: 28_934, linux: 88_878),
     Benchmark("populate-unmap-1m", target: 250_000, peer: 4_361_821, linux: 2_040_693),
+    Benchmark("fault-unzeroed-per-cpu"),
+    Benchmark("fault-zeroed-per-cpu"),
+    Benchmark("unmap-40m-per-page-per-cpu"),
+    Benchmark("protect-1m-pair-per-cpu"),
+    Benchmark("ipis-unmap-private", .interrupts, target: 0, pageTables: .perCPU),
+    Benchmark("ipis-unmap-held", .interrupts, target: 2, pageTables: .perCPU),
     Benchmark("conflicts-frames", .conflicts, target: 0),
     Benchmark("conflicts-heap", .conflicts, target: 0),
+    Benchmark("conflicts-fault-apart", .conflicts, target: 0),
+    Benchmark("conflicts-fault-apart-per-cpu", .conflicts, target: 0),
+    Benchmark("conflicts-map-apart", .conflicts, target: 0),
+    Benchmark("conflicts-map-apart-per-cpu", .conflicts, target: 0),
     Benchmark("boot-main-4cpu-insns", .boot, target: 150_000, peer: 100_000_000),
     Benchmark("boot-main-4cpu-us", .bootTime, target: 10_000, peer: 121_000),
     Benchmark("image-bytes", .imageSize, target: 204_800, peer: 242_440),

@@ -63,6 +63,7 @@ public struct BenchmarkRunner {
       let conflicts = try conflicts(benchmark)
       report.conflicts.append(conflicts)
       value = Double(conflicts.lines.count)
+    case .interrupts: value = try interrupts(benchmark)
     case .boot: value = try boot(benchmark)
     case .bootTime: value = try bootTime(benchmark)
     case .imageSize: value = Double(try image(helloWorld).strippedSize)
@@ -77,7 +78,8 @@ public struct BenchmarkRunner {
     _ benchmark: Benchmark, plugin: String
   ) throws(Failure) -> InstructionProfile {
     var configuration = VirtualMachineConfiguration(image: benchmarks, programName: "Benchmarks")
-    configuration.arguments = [benchmark.name]
+    configuration.arguments = [benchmark.imageName]
+    configuration.pageTables = benchmark.pageTables
     configuration.logLevel = .error
     let file = directory.path("profile")
     configuration.instructionProfile = .init(plugin: plugin, output: file)
@@ -93,7 +95,8 @@ public struct BenchmarkRunner {
 
   private func instructions(_ benchmark: Benchmark) throws(Failure) -> Double {
     var configuration = VirtualMachineConfiguration(image: benchmarks, programName: "Benchmarks")
-    configuration.arguments = [benchmark.name]
+    configuration.arguments = [benchmark.imageName]
+    configuration.pageTables = benchmark.pageTables
     configuration.logLevel = .error
     return try twice(benchmark, configuration) { (run: CountedRun) throws(Failure) -> Figure in
       let counts = try naming(benchmark) { () throws(BenchmarkCounts.Failure) in
@@ -103,9 +106,24 @@ public struct BenchmarkRunner {
     }
   }
 
+  /// What the image says in a line of its own.
+  private func interrupts(_ benchmark: Benchmark) throws(Failure) -> Double {
+    var configuration = VirtualMachineConfiguration(image: benchmarks, programName: "Benchmarks")
+    configuration.arguments = [benchmark.imageName]
+    configuration.pageTables = benchmark.pageTables
+    configuration.logLevel = .error
+    let output = try observe(benchmark, configuration)
+    let words = output.split(whereSeparator: \.isWhitespace)
+    guard words.count == 2, words[0] == "interrupts", let value = Double(words[1]) else {
+      throw .failed(name: benchmark.name, reason: "the image says no number: \(output)")
+    }
+    return value
+  }
+
   private func boot(_ benchmark: Benchmark) throws(Failure) -> Double {
     var configuration = VirtualMachineConfiguration(image: helloWorld, programName: "HelloWorld")
     configuration.memory = Self.bootMemory
+    configuration.pageTables = benchmark.pageTables
     return try twice(benchmark, configuration) { (run: CountedRun) throws(Failure) -> Figure in
       guard
         let counts = run.counts.instructions(
@@ -120,6 +138,7 @@ public struct BenchmarkRunner {
   private func bootTime(_ benchmark: Benchmark) throws(Failure) -> Double {
     var configuration = VirtualMachineConfiguration(image: helloWorld, programName: "HelloWorld")
     configuration.memory = Self.bootMemory
+    configuration.pageTables = benchmark.pageTables
     configuration.timeout = Self.timeout
     var best: Int?
     for _ in 0..<Self.boots {
@@ -147,7 +166,8 @@ public struct BenchmarkRunner {
 
   private func record(_ benchmark: Benchmark) throws(Failure) -> ConflictMeasurement {
     var configuration = VirtualMachineConfiguration(image: benchmarks, programName: "Benchmarks")
-    configuration.arguments = [benchmark.name]
+    configuration.arguments = [benchmark.imageName]
+    configuration.pageTables = benchmark.pageTables
     configuration.logLevel = .error
     let file = directory.path("conflicts")
     configuration.conflictTrace = .init(plugin: recorder, output: file)
@@ -163,6 +183,7 @@ public struct BenchmarkRunner {
   private func leastMemory(_ benchmark: Benchmark) throws(Failure) -> Double {
     var configuration = VirtualMachineConfiguration(image: helloWorld, programName: "HelloWorld")
     configuration.timeout = Self.timeout
+    configuration.pageTables = benchmark.pageTables
     let least = VirtualMachine.neededMemory(image: try image(helloWorld), initrdSize: 0)
     for mebibytes in least.bytes >> 20...least.bytes >> 20 + 16 {
       configuration.memory = MemorySize(mebibytes: mebibytes)

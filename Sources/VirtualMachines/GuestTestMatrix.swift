@@ -5,23 +5,32 @@ public struct GuestTestConfiguration: Equatable, Sendable, CustomStringConvertib
   /// The number of CPUs.
   public var cpus: Int
 
+  /// The page tables of the guest.
+  public var pageTables: PageTables
+
   /// Creates a configuration.
-  public init(machine: MachineType, cpus: Int) {
+  public init(machine: MachineType, cpus: Int, pageTables: PageTables = .shared) {
     self.machine = machine
     self.cpus = cpus
+    self.pageTables = pageTables
   }
 
-  /// As in `microvm/4`.
-  public var description: String { "\(machine.rawValue)/\(cpus)" }
+  /// As in `microvm/4` or `microvm/4/per-cpu`.
+  public var description: String {
+    "\(machine.rawValue)/\(cpus)" + (pageTables == .shared ? "" : "/\(pageTables.rawValue)")
+  }
 }
 
-/// All combinations of machines and CPU counts.
+/// All combinations of machines, CPU counts and page tables.
 public struct GuestTestMatrix: Equatable, Sendable {
-  /// The combinations in the order in which they run: by machine, then by CPUs.
+  /// The combinations in the order in which they run: by page tables, machine, CPUs.
   public let configurations: [GuestTestConfiguration]
 
-  /// Creates the matrix from two lists separated by commas, such as `1,2,4,8` and `microvm,q35`.
-  public init(cpus: String, machines: String) throws(GuestTestMatrixError) {
+  /// Creates the matrix from lists separated by commas, such as `1,2,4,8`, `microvm,q35` and
+  /// `shared,per-cpu`.
+  public init(
+    cpus: String, machines: String, pageTables: String = PageTables.shared.rawValue
+  ) throws(GuestTestMatrixError) {
     let maximum = VirtualMachineConfiguration.maximumCPUs
     var counts: [Int] = []
     for word in cpus.split(separator: ",", omittingEmptySubsequences: false) {
@@ -30,12 +39,23 @@ public struct GuestTestMatrix: Equatable, Sendable {
       }
       counts.append(count)
     }
-    var configurations: [GuestTestConfiguration] = []
+    var machineTypes: [MachineType] = []
     for word in machines.split(separator: ",", omittingEmptySubsequences: false) {
       guard let machine = MachineType(rawValue: String(word)) else {
         throw .unknownMachine(String(word))
       }
-      configurations += counts.map { GuestTestConfiguration(machine: machine, cpus: $0) }
+      machineTypes.append(machine)
+    }
+    var configurations: [GuestTestConfiguration] = []
+    for word in pageTables.split(separator: ",", omittingEmptySubsequences: false) {
+      guard let tables = PageTables(rawValue: String(word)) else {
+        throw .unknownPageTables(String(word))
+      }
+      for machine in machineTypes {
+        configurations += counts.map {
+          GuestTestConfiguration(machine: machine, cpus: $0, pageTables: tables)
+        }
+      }
     }
     self.configurations = configurations
   }
@@ -45,6 +65,7 @@ public struct GuestTestMatrix: Equatable, Sendable {
 public enum GuestTestMatrixError: Error, Equatable, CustomStringConvertible {
   case badCPUCount(String)
   case unknownMachine(String)
+  case unknownPageTables(String)
 
   public var description: String {
     switch self {
@@ -54,6 +75,9 @@ public enum GuestTestMatrixError: Error, Equatable, CustomStringConvertible {
     case .unknownMachine(let word):
       "\"\(word)\" is no machine; there are "
         + MachineType.allCases.map(\.rawValue).joined(separator: ", ")
+    case .unknownPageTables(let word):
+      "\"\(word)\" are no page tables; there are "
+        + PageTables.allCases.map(\.rawValue).joined(separator: ", ")
     }
   }
 }

@@ -48,7 +48,9 @@ public struct GuestTestRun {
     case .testsDone:
       endUnfinished(at: now)
       isDone = true
-    case .booted, .lock, .trace, .traceLost, .exit, .panic, .outOfMemory: break
+    case .booted, .lock, .cpuStatistics, .threadStatistics, .trace, .traceLost, .exit, .panic,
+      .outOfMemory:
+      break
     }
     return Array(results[before...])
   }

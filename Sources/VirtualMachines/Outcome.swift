@@ -51,6 +51,20 @@ public struct Outcome: Equatable, Sendable {
     }
   }
 
+  /// What each CPU did, if that was asked for and the application came to its end.
+  public var cpuStatistics: [CPURecord] {
+    records.compactMap { record in
+      if case .cpuStatistics(let cpu) = record { cpu } else { nil }
+    }
+  }
+
+  /// The threads that were alive then.
+  public var threadStatistics: [ThreadRecord] {
+    records.compactMap { record in
+      if case .threadStatistics(let thread) = record { thread } else { nil }
+    }
+  }
+
   /// What the CPUs of a traced machine did, if it came to the end of its application.
   public var trace: [TraceRecord] {
     records.compactMap { record in

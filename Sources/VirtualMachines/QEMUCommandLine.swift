@@ -149,6 +149,9 @@ public struct QEMUCommandLine {
     let c = configuration
     var words = ["program=\(PercentEncoding.encode(c.programName))", "log=\(c.logLevel.rawValue)"]
     if let count = c.traceEventCount { words.append("trace=\(count)") }
+    if c.wantsStatistics { words.append("stats=1") }
+    if c.isCooperative { words.append("threads=cooperative") }
+    if c.pageTables != .shared { words.append("vm.scheme=\(c.pageTables.rawValue)") }
     for variable in c.environment {
       words.append("env.\(variable.name)=\(PercentEncoding.encode(variable.value))")
     }

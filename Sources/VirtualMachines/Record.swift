@@ -11,6 +11,9 @@ public enum Record: Equatable, Sendable {
   case outOfMemory
   /// A class of locks in a checked image, at the application's end.
   case lock(LockRecord)
+  /// What a CPU did, and a thread that is alive, at the application's end.
+  case cpuStatistics(CPURecord)
+  case threadStatistics(ThreadRecord)
   /// Something that a CPU of a traced machine did, at the application's end.
   case trace(TraceRecord)
   /// So many events of a CPU were not kept.
@@ -36,6 +39,12 @@ public enum Record: Equatable, Sendable {
     case "lock":
       guard let record = LockRecord(Array(fields.dropFirst())) else { return nil }
       self = .lock(record)
+    case "cpu-stats":
+      guard let record = CPURecord(Array(fields.dropFirst())) else { return nil }
+      self = .cpuStatistics(record)
+    case "thread-stats":
+      guard let record = ThreadRecord(Array(fields.dropFirst())) else { return nil }
+      self = .threadStatistics(record)
     case "trace":
       guard let record = TraceRecord(Array(fields.dropFirst())) else { return nil }
       self = .trace(record)

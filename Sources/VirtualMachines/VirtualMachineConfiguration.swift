@@ -44,10 +44,16 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   public var arguments: [String] = []
   /// The application's environment, in the order in which it was given.
   public var environment: [EnvironmentVariable] = []
+  /// The page tables of the guest.
+  public var pageTables = PageTables.shared
   /// From which level on the kernel writes messages to its log.
   public var logLevel = LogLevel.info
   /// How many events of each CPU the kernel records, a power of two, or `nil` for none.
   public var traceEventCount: Int?
+  /// The kernel counts what CPUs and threads do, and tells it at the end.
+  public var wantsStatistics = false
+  /// Threads run until they wait, end or yield.
+  public var isCooperative = false
   /// The seconds after which the virtual machine is stopped, or `nil` for no bound: the kernel is
   /// asked to say where every CPU is, and `reportSeconds` later the machine is killed.
   public var timeout: Double?

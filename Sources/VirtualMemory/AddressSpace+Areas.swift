@@ -26,14 +26,14 @@ extension AddressSpace {
   /// The area that an address is in, as far as it reaches in both directions; `nil` if nothing is mapped
   /// there. Any context but handlers; the time is linear in the area's pages.
   public borrowing func area(at address: UInt64) -> Area? {
-    guard address >= lowestAddress, address < endOfAddresses else { return nil }
+    guard address >= lowest.value, address < limit.value else { return nil }
     while true {
-      var scan = AreaScan(from: address, to: endOfAddresses)
+      var scan = AreaScan(from: address, to: limit.value)
       let version = begin(&scan, orBehind: false)
       guard scan.isInArea else { return nil }
       let kind = areaKinds[scan.number]
       while Epoch.shared.read({ scan.extendForwards(in: rootTable) }) {}
-      while Epoch.shared.read({ scan.extendBackwards(in: rootTable, to: lowestAddress) }) {}
+      while Epoch.shared.read({ scan.extendBackwards(in: rootTable, to: lowest.value) }) {}
       if areaKinds.version(of: scan.number) == version { return scan.area(kind) }
     }
   }
@@ -43,8 +43,8 @@ extension AddressSpace {
   public borrowing func forEachArea<Failure: Error>(
     from start: UInt64 = 0, to end: UInt64 = .max, _ body: (Area) throws(Failure) -> Void
   ) throws(Failure) {
-    var next = Swift.max(start, lowestAddress)
-    let end = Swift.min(end, endOfAddresses)
+    var next = Swift.max(start, lowest.value)
+    let end = Swift.min(end, limit.value)
     while next < end {
       var scan = AreaScan(from: next, to: end)
       let version = begin(&scan, orBehind: true)
@@ -81,7 +81,7 @@ extension AddressSpace {
   /// What an address leads to; `nil` where no page is, even if one is promised. Any context but
   /// handlers. Some 60 instructions.
   public borrowing func translate(_ address: UInt64) -> Translation? {
-    guard address >= lowestAddress, address < endOfAddresses else { return nil }
+    guard address >= lowest.value, address < limit.value else { return nil }
     return Epoch.shared.read {
       let range = EntryRange(at: address, in: rootTable)
       guard range.entry.isPresent else { return nil }
@@ -91,24 +91,12 @@ extension AddressSpace {
     }
   }
 
-  /// Runs `body` with the number of a kind of areas, to write it into entries. Of the kind without a
-  /// name it costs nothing, of others some 100 instructions and a lock. Outside of epoch sections.
-  @inline(__always)
-  func withNumber<Result>(
-    of kind: AreaKind, _ body: (Int) throws(AddressSpaceError) -> Result
-  ) throws(AddressSpaceError) -> Result {
-    if kind.isAnonymous { return try body(0) }
-    let number = try areaKinds.pin(kind, of: frames) { collectAreaNumbers(&$0) }
-    defer { areaKinds.unpin(number) }
-    return try body(number)
-  }
-
   /// Adds the numbers of all kinds that entries have to a set. In sections of bounded length.
   func collectAreaNumbers(_ used: inout AreaNumberSet) {
-    var next = lowestAddress
-    while next < endOfAddresses {
+    var next = lowest.value
+    while next < limit.value {
       Epoch.shared.read {
-        for _ in 0..<AreaScan.lookUpLimit where next < endOfAddresses {
+        for _ in 0..<AreaScan.lookUpLimit where next < limit.value {
           let range = EntryRange(at: next, in: rootTable)
           if let meaning = range.meaning { used.insert(meaning.area) }
           next = range.end

@@ -64,6 +64,15 @@ extension AddressSpace.Area: TextOutputStreamable {
   }
 }
 
+extension AddressSpace.Area: CustomStringConvertible {
+  /// The line as a string, which takes memory from the heap.
+  public var description: String {
+    var text = ""
+    write(to: &text)
+    return text
+  }
+}
+
 extension AddressSpace {
   /// Writes a line for each area, the lowest addresses first. See `forEachArea`.
   public borrowing func writeAreas(to target: inout some TextOutputStream) {

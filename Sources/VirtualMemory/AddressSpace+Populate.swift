@@ -17,14 +17,14 @@ extension AddressSpace {
     defer { stock.free() }
     while true {
       var needs = PageNeeds(limit: frames.pointee.freeFrameCount)
-      try forEachTable(from: start, to: end) { needs.add($0, $1) }
+      try forEachTable(from: start, to: end) { needs.add($0, $1, areaKinds) }
       do throws(FrameAllocatorError) {
         try stock.allocate(needs)
       } catch {
         throw .outOfMemory
       }
       do throws(AddressSpaceError) {
-        try forEachTable(from: start, to: end) { stock.fill($0, $1) }
+        try forEachTable(from: start, to: end) { stock.fill($0, $1, areaKinds) }
         return
       } catch {
         // Others have discarded or mapped pages since they were counted.
@@ -103,27 +103,33 @@ struct PageNeeds {
   init(limit: Int) { self.limit = limit }
 
   /// Adds what is needed for the range in a table and what would be below it.
-  mutating func add(_ table: TablePage, _ range: RangePart) -> PageWalk {
-    if range.level == 0 { return addPages(table, range) }
+  mutating func add(
+    _ table: TablePage, _ range: RangePart, _ kinds: borrowing AreaKinds
+  ) -> PageWalk {
+    if range.level == 0 { return addPages(table, range, kinds) }
     var part = range
     while part.goesOn {
       let entry = table[part.index].load()
       if entry.isTable(level: part.level) { return .reached(part.start) }
-      if let end = add(entry, part) { return end }
+      if let end = add(entry, part, kinds) { return end }
       if part.isLastOfTable { return .reached(part.end) }
       part.advance()
     }
     return .reached(range.start)
   }
 
-  private mutating func addPages(_ table: TablePage, _ range: RangePart) -> PageWalk {
+  private mutating func addPages(
+    _ table: TablePage, _ range: RangePart, _ kinds: borrowing AreaKinds
+  ) -> PageWalk {
     var slot = table[range.index]
     let last = table[range.endIndex]
     var count = 0
     while slot != last {
       let entry = slot.load()
       if entry.isAccessiblePromise {
-        count &+= 1
+        if entry.area == 0 || needsPage(entry, range.address(of: slot, in: table), kinds) {
+          count &+= 1
+        }
       } else if !entry.isPresent {
         return PageWalk(stoppedAt: entry, range.address(of: slot, in: table))
       }
@@ -133,21 +139,37 @@ struct PageNeeds {
     return .reached(range.address(of: last, in: table))
   }
 
-  private mutating func add(_ entry: PageTableEntry, _ part: RangePart) -> PageWalk? {
+  /// Whether the page of a named area takes memory, or is there already.
+  @inline(never)
+  private func needsPage(
+    _ entry: PageTableEntry, _ address: UInt64, _ kinds: borrowing AreaKinds
+  ) -> Bool {
+    kinds.backing(of: entry.area)?.directPage(of: entry, at: address, level: 0) == nil
+  }
+
+  private mutating func add(
+    _ entry: PageTableEntry, _ part: RangePart, _ kinds: borrowing AreaKinds
+  ) -> PageWalk? {
     if entry.isPresent { return nil }
     if pages &+ largePages &* PageTableFormat.entryCount > limit { return .refused(.outOfMemory) }
     let isLarge = entry.isLargePagePromise(level: part.level) && part.isWhole
     guard entry.isReserved, part.level > 0 && !isLarge || !entry.allowed.contains(.inaccessible)
     else { return PageWalk(stoppedAt: entry, part.start) }
+    let backing = kinds.backing(of: entry.area)
+    if let backing, !entry.allowed.contains(.inaccessible), part.level == 0 || part.isWhole,
+      backing.directPage(of: entry, at: part.start, level: part.level) != nil
+    {
+      return nil
+    }
     if part.level == 0 {
       pages &+= 1
-    } else if isLarge {
+    } else if isLarge && backing == nil {
       largePages &+= 1
     } else {
       tables[part.level &- 1] &+= 1
       var below = RangePart(level: part.level &- 1, from: part.start, to: part.end)
       while below.goesOn {
-        if let end = add(entry.part(below.index, level: part.level), below) { return end }
+        if let end = add(entry.part(below.index, level: part.level), below, kinds) { return end }
         below.advance()
       }
     }

@@ -21,7 +21,7 @@ public struct AddressSpace: ~Copyable, Sendable {
   private let usesPrivateTables = BootConstant<UInt64>(0)
   private let cpuCount = BootConstant<Int>(0)
   /// What each CPU has of the page tables for itself.
-  private let privateTables = CPULocal<PrivateTables.State>()
+  let privateTables = CPULocal<PrivateTables.State>()
   /// The CPUs whose processors may use the tables.
   private let active = Atomic<UInt64>(0)
   let removedTables = RemovedTables()
@@ -73,7 +73,7 @@ public struct AddressSpace: ~Copyable, Sendable {
 
   /// What this CPU has for itself. With preemption off.
   @inline(__always)
-  private var ownTables: PrivateTables { PrivateTables(privateTables.current) }
+  var ownTables: PrivateTables { PrivateTables(privateTables.current) }
 
   /// The first address of the space.
   var lowestAddress: UInt64 { lowest.value }
@@ -143,17 +143,30 @@ public struct AddressSpace: ~Copyable, Sendable {
   // MARK: Faults
 
   /// Does what an access needs that the processor could not do. Interrupts as they were; nothing
-  /// sleeps, no lock is taken but the frame allocator's when its caches are empty.
+  /// sleeps. No lock is taken but the frame allocator's when its caches are empty, and for a copy that a
+  /// write needs the one of the page's table.
   public func handle(_ fault: PageFault) -> PageFault.Outcome {
+    while true {
+      let outcome = resolve(fault)
+      if outcome != .needsCopy { return outcome }
+      if !copyPage(at: fault.address) { return .outOfMemory }
+    }
+  }
+
+  /// The same on a small stack, for accesses that never need a copy: the result is `needsCopy` if one
+  /// does.
+  public func handleWithoutCopying(_ fault: PageFault) -> PageFault.Outcome { resolve(fault) }
+
+  @inline(__always)
+  private func resolve(_ fault: PageFault) -> PageFault.Outcome {
     guard fault.address >= lowest.value, fault.address < limit.value else { return .unmapped }
     while true {
-      let outcome = Epoch.shared.read { fault.resolve(in: rootTable, for: ownTables) }
-      if outcome == .busy {
-        // A range operation is on its way: it waits for this CPU, too.
-        SpinWait.turn()
-      } else {
-        return outcome
+      let outcome = Epoch.shared.read {
+        fault.resolve(in: rootTable, for: ownTables, kinds: areaKinds)
       }
+      if outcome != .busy { return outcome }
+      // A range operation is on its way: it waits for this CPU, too.
+      SpinWait.turn()
     }
   }
 
@@ -219,7 +232,8 @@ public struct AddressSpace: ~Copyable, Sendable {
     let isStale = operation.isStale
     if isStale {
       TLBShootdown.run(
-        on: cpusToTell(of: operation), privateTables, from: operation.start, to: operation.end,
+        on: cpusToTell(holders: operation.holders, from: operation.start, to: operation.end),
+        privateTables, from: operation.start, to: operation.end,
         keeping: operation.change.keptPermissions)
     }
     if operation.emptiedTableCount != 0 {
@@ -233,12 +247,11 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// the tables are shared, those that use them and have a copy of an entry on the way to it. The fence
   /// pairs with the ones in `activate` and `PrivateTables`: either the CPU is seen here, or it finds the
   /// new entries.
-  private func cpusToTell(of operation: borrowing RangeOperation) -> CPUSet {
-    if scheme == .perCPU { return CPUSet(bits: operation.holders) }
+  func cpusToTell(holders: UInt64, from start: UInt64, to end: UInt64) -> CPUSet {
+    if scheme == .perCPU { return CPUSet(bits: holders) }
     memoryFence(ordering: .sequentiallyConsistent)
     var users: UInt64 = 0
-    var part = RangePart(
-      level: PageTableFormat.rootLevel, from: operation.start, to: operation.end)
+    var part = RangePart(level: PageTableFormat.rootLevel, from: start, to: end)
     while part.goesOn {
       users |= rootTable[part.index].seenHolders
       part.advance()

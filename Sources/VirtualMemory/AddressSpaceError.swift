@@ -25,4 +25,6 @@ public enum AddressSpaceError: Error, Equatable, Sendable {
   case outOfMemory
   /// There are 2,047 kinds of areas already, and all are in use.
   case tooManyKinds
+  /// A physical range is memory that the machine hands out: others use it, or will.
+  case isMemory(start: UInt64, byteCount: UInt64)
 }

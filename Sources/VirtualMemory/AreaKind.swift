@@ -10,11 +10,19 @@ public struct AreaKind: Equatable, Sendable {
     /// Nothing, ever: below a stack.
     case `guard`
     /// A fixed range of physical addresses, of a device most often.
-    case device
+    case device(PhysicalContents)
     /// Nothing: the addresses are kept for later.
     case reserved
-    /// A file's bytes.
-    case file(FileContents)
+    /// A file's bytes; what is written to them is nobody else's.
+    case file(PhysicalContents)
+
+    /// The physical memory that pages show, of those that have no memory of their own.
+    public var contents: PhysicalContents? {
+      switch self {
+      case .device(let contents), .file(let contents): contents
+      case .anonymous, .stack, .guard, .reserved: nil
+      }
+    }
   }
 
   /// What a list calls it; may be empty.
@@ -39,10 +47,10 @@ public struct AreaKind: Equatable, Sendable {
 }
 
 /// Bytes in physical memory that an area shows, and where it shows them.
-public struct FileContents: Equatable, Sendable {
+public struct PhysicalContents: Equatable, Sendable {
   /// The physical address of the first byte.
   public let start: UInt64
-  /// How many there are; what follows in the last page is zero.
+  /// How many there are. What follows in the last page of a file is zero.
   public let byteCount: UInt64
   /// The virtual address of the first byte. It is part of the kind, so that an area keeps its meaning
   /// when parts of it are unmapped.

@@ -9,7 +9,7 @@ struct AreaRecord: ~Copyable {
   /// Bit 0 to 7 the backing, from bit 8 on the version.
   private let head: Atomic<UInt64>
   private let name: Words4
-  private let file: Words3
+  private let contents: Words3
 
   // With the lock.
 
@@ -47,12 +47,12 @@ struct AreaRecord: ~Copyable {
           second: self.name.second.load(ordering: .acquiring),
           third: self.name.third.load(ordering: .acquiring),
           fourth: self.name.fourth.load(ordering: .acquiring)))
-      let file = FileContents(
-        start: self.file.start.load(ordering: .acquiring),
-        byteCount: self.file.byteCount.load(ordering: .acquiring),
-        at: self.file.address.load(ordering: .acquiring))
+      let contents = PhysicalContents(
+        start: self.contents.start.load(ordering: .acquiring),
+        byteCount: self.contents.byteCount.load(ordering: .acquiring),
+        at: self.contents.address.load(ordering: .acquiring))
       if before & Self.versionUnit == 0, head.load(ordering: .relaxed) == before {
-        return AreaKind(Self.backing(before, file), named: name)
+        return AreaKind(Self.backing(before, contents), named: name)
       }
       SpinWait.turn()
     }
@@ -70,10 +70,10 @@ struct AreaRecord: ~Copyable {
     name.second.store(kind.name.words.second, ordering: .releasing)
     name.third.store(kind.name.words.third, ordering: .releasing)
     name.fourth.store(kind.name.words.fourth, ordering: .releasing)
-    if case .file(let contents) = kind.backing {
-      file.start.store(contents.start, ordering: .releasing)
-      file.byteCount.store(contents.byteCount, ordering: .releasing)
-      file.address.store(contents.address, ordering: .releasing)
+    if let contents = kind.backing.contents {
+      self.contents.start.store(contents.start, ordering: .releasing)
+      self.contents.byteCount.store(contents.byteCount, ordering: .releasing)
+      self.contents.address.store(contents.address, ordering: .releasing)
     }
     head.store(version &+ Self.versionUnit | Self.number(of: kind.backing), ordering: .releasing)
   }
@@ -89,14 +89,22 @@ struct AreaRecord: ~Copyable {
     }
   }
 
-  private static func backing(_ head: UInt64, _ file: FileContents) -> AreaKind.Backing {
+  private static func backing(
+    _ head: UInt64, _ contents: PhysicalContents
+  ) -> AreaKind.Backing {
     switch head & 0xFF {
     case 1: .stack
     case 2: .guard
-    case 3: .device
+    case 3: .device(contents)
     case 4: .reserved
-    case 5: .file(file)
+    case 5: .file(contents)
     default: .anonymous
     }
+  }
+
+  /// Whether the first access to a page finds something else than zeroes there.
+  var hasContents: Bool {
+    let backing = head.load(ordering: .acquiring) & 0xFF
+    return backing == 3 || backing == 5
   }
 }

@@ -1,7 +1,8 @@
 import Machine
 import PhysicalMemory
 
-/// What one entry of the page tables says, and of which addresses.
+/// What one entry of the page tables says, and of which addresses: of a promise for a part, those that
+/// it is for, or those in front of or behind them.
 struct EntryRange {
   let entry: PageTableEntry
   let level: Int
@@ -24,24 +25,31 @@ struct EntryRange {
         table = root
         level = PageTableFormat.rootLevel
       } else {
-        let span = PageTableFormat.span(level: level)
-        let start = address & ~(span &- 1)
-        self.level = level
-        if level > 0 && entry.isReserved && !entry.isWhollyReserved {
-          let unit = PageTableFormat.span(level: level - 1)
-          let first = start &+ UInt64(entry.firstReserved) &* unit
-          let last = start &+ UInt64(entry.lastReserved + 1) &* unit
-          let isPromised = address >= first && address < last
-          self.entry = isPromised ? entry : .empty
-          self.start = address < first ? start : isPromised ? first : last
-          end = address < first ? first : isPromised ? last : start &+ span
-        } else {
-          self.entry = entry
-          self.start = start
-          end = start &+ span
-        }
+        self.init(entry, at: address, level: level)
         return
       }
+    }
+  }
+
+  private init(_ entry: PageTableEntry, at address: UInt64, level: Int) {
+    self.level = level
+    let span = PageTableFormat.span(level: level)
+    let start = address & ~(span &- 1)
+    guard level > 0, entry.isReserved, !entry.isWhollyReserved else {
+      self.entry = entry
+      self.start = start
+      end = start &+ span
+      return
+    }
+    let partSpan = PageTableFormat.span(level: level - 1)
+    let first = start &+ UInt64(entry.firstReserved) &* partSpan
+    let behind = start &+ UInt64(entry.lastReserved &+ 1) &* partSpan
+    if address < first {
+      (self.entry, self.start, end) = (.empty, start, first)
+    } else if address < behind {
+      (self.entry, self.start, end) = (entry, first, behind)
+    } else {
+      (self.entry, self.start, end) = (.empty, behind, start &+ span)
     }
   }
 

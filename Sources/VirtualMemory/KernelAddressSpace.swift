@@ -30,6 +30,8 @@ public struct KernelAddressSpace: ~Copyable, Sendable {
 
   /// Where stacks are: far above any physical memory, below the top bits that Swift uses.
   private static let stackRegion: UInt64 = 0x1000_0000_0000
+  /// All physical memory is seen below this address.
+  static var endOfPhysicalMemory: UInt64 { stackRegion }
   /// One more than their last address: all are below one entry of the root, which is there when the
   /// first root of a CPU is made.
   private static let stackRegionEnd =

@@ -77,7 +77,8 @@ struct ProtectPages: PageChange {
 
   @inline(__always)
   func present(_ entry: PageTableEntry) -> PageTableEntry {
-    isInaccessible ? entry.allowing(permissions, level: 0) : entry.with(bits)
+    isInaccessible || entry.isCopiedOnWrite
+      ? entry.allowing(permissions, level: 0) : entry.with(bits)
   }
 
   @inline(__always)

@@ -30,6 +30,8 @@ public struct PageFault: Sendable {
     case outOfMemory
     /// A range operation is changing it: to be tried again when others had their turn.
     case busy
+    /// The page must be copied before it is written: to be done outside of the epoch section.
+    case needsCopy
   }
 
   /// Whether pages with these permissions allow the access.
@@ -51,7 +53,10 @@ public struct PageFault: Sendable {
   /// - Parameters:
   ///   - root: the root of the tree that all CPUs share.
   ///   - own: what this CPU has for itself.
-  func resolve(in root: TablePage, for own: PrivateTables) -> Outcome {
+  ///   - kinds: what the numbers of areas in the entries say.
+  func resolve(
+    in root: TablePage, for own: PrivateTables, kinds: borrowing AreaKinds
+  ) -> Outcome {
     var table = root
     var level = PageTableFormat.rootLevel
     while true {
@@ -67,7 +72,14 @@ public struct PageFault: Sendable {
         }
         guard isAllowed(entry.allowed) else { return .forbidden }
         do throws(FrameAllocatorError) {
-          if level > 0 {
+          if let backing = kinds.backing(of: entry.area) {
+            if let page = try Self.installContents(
+              backing, at: slot, entry, level: level, address, of: root),
+              try own.fill(address, page, at: slot, level: level, of: root)
+            {
+              return .resolved
+            }
+          } else if level > 0 {
             if entry.isLargePagePromise(level: level),
               let page = Self.installLargePage(at: slot, entry, level: level, of: root.frames)
             {
@@ -85,6 +97,7 @@ public struct PageFault: Sendable {
         }
       } else if entry.isPresent {
         guard isAllowed(entry.allowed) else { return .forbidden }
+        if access == .write && entry.isCopiedOnWrite { return .needsCopy }
         do throws(FrameAllocatorError) {
           guard try own.fill(address, entry, at: slot, level: level, of: root) else { continue }
         } catch {
@@ -131,7 +144,7 @@ public struct PageFault: Sendable {
   }
 
   @inline(never)
-  private static func installTable(
+  static func installTable(
     at slot: TableSlot, _ promise: PageTableEntry, level: Int, of root: TablePage
   ) throws(FrameAllocatorError) {
     let table = try TablePage.allocate(level: level - 1, of: root)

@@ -54,18 +54,26 @@ struct PageStock {
 
   /// Turns the promises of a table's part of a range into pages, or the first one above level 0 into a
   /// table. Like a fault: without locks, by a compare-and-swap for each. In an epoch section.
-  mutating func fill(_ table: TablePage, _ range: RangePart) -> PageWalk {
-    if range.level == 0 { return fillPages(of: table, range) }
-    return fillAbove(table, range)
+  mutating func fill(
+    _ table: TablePage, _ range: RangePart, _ kinds: borrowing AreaKinds
+  ) -> PageWalk {
+    if range.level == 0 { return fillPages(of: table, range, kinds) }
+    return fillAbove(table, range, kinds)
   }
 
-  private mutating func fillPages(of table: TablePage, _ range: RangePart) -> PageWalk {
+  private mutating func fillPages(
+    of table: TablePage, _ range: RangePart, _ kinds: borrowing AreaKinds
+  ) -> PageWalk {
     var slot = table[range.index]
     let last = table[range.endIndex]
     while slot != last {
       let entry = slot.load()
       if entry.isAccessiblePromise {
-        guard fillPage(slot, entry, level: 0, from: &pages) else { return .refused(.outOfMemory) }
+        let isFilled =
+          entry.area == 0
+          ? fillPage(slot, entry, level: 0, from: &pages)
+          : fillNamedPage(slot, entry, range.address(of: slot, in: table), kinds)
+        guard isFilled else { return .refused(.outOfMemory) }
       } else if !entry.isPresent {
         return PageWalk(stoppedAt: entry, range.address(of: slot, in: table))
       } else {
@@ -76,7 +84,9 @@ struct PageStock {
   }
 
   /// The same above the lowest level, as far as the first table.
-  private mutating func fillAbove(_ table: TablePage, _ range: RangePart) -> PageWalk {
+  private mutating func fillAbove(
+    _ table: TablePage, _ range: RangePart, _ kinds: borrowing AreaKinds
+  ) -> PageWalk {
     var part = range
     while true {
       let slot = table[part.index]
@@ -93,14 +103,56 @@ struct PageStock {
           return PageWalk(stoppedAt: entry, part.start)
         }
         let isFilled =
-          entry.isLargePagePromise(level: part.level) && part.isWhole && largePages.count > 0
-          ? fillPage(slot, entry, level: part.level, from: &largePages)
-          : makeTable(slot, entry, level: part.level)
+          if let backing = kinds.backing(of: entry.area) {
+            fillContents(slot, entry, part.start, level: part.level, isWhole: part.isWhole, backing)
+          } else if entry.isLargePagePromise(level: part.level) && part.isWhole
+            && largePages.count > 0
+          {
+            fillPage(slot, entry, level: part.level, from: &largePages)
+          } else {
+            makeTable(slot, entry, level: part.level)
+          }
         return isFilled ? .reached(part.start) : .refused(.outOfMemory)
       }
       if part.isLastOfTable { return .reached(part.end) }
       part.advance()
     }
+  }
+
+  /// The same for a page of an area whose kind has a number.
+  @inline(never)
+  private mutating func fillNamedPage(
+    _ slot: TableSlot, _ promise: PageTableEntry, _ address: UInt64, _ kinds: borrowing AreaKinds
+  ) -> Bool {
+    if let backing = kinds.backing(of: promise.area) {
+      return fillContents(slot, promise, address, level: 0, isWhole: true, backing)
+    }
+    return fillPage(slot, promise, level: 0, from: &pages)
+  }
+
+  /// The same where contents come from physical memory that is there already.
+  @inline(never)
+  private mutating func fillContents(
+    _ slot: TableSlot, _ promise: PageTableEntry, _ address: UInt64, level: Int, isWhole: Bool,
+    _ backing: AreaKind.Backing
+  ) -> Bool {
+    if isWhole, let page = backing.directPage(of: promise, at: address, level: level) {
+      // If it is another one by now, somebody else was faster.
+      _ = slot.replace(promise, by: page)
+      return true
+    }
+    if level > 0 { return makeTable(slot, promise, level: level) }
+    guard let frame = pages.pop() else { return false }
+    backing.fill(frame, at: address)
+    let page = PageTableEntry(
+      page: frame, promise.allowed, level: 0, area: promise.area, isForeign: false)
+    if !slot.replace(promise, by: page) {
+      // The stock's pages are zero.
+      PhysicalMemoryWindow.pointer(to: frame)?.initializeMemory(
+        as: UInt8.self, repeating: 0, count: Int(FrameAllocator.frameSize))
+      pages.push(frame)
+    }
+    return true
   }
 
   /// Returns whether there was a page to put in place of the promise.

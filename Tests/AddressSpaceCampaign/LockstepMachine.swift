@@ -16,6 +16,8 @@ public final class LockstepMachine {
   /// How many CPUs there are.
   public static let cpuCount = 3
   static let frameCount = 2048
+  /// The rest of the memory is files' and devices': none of the frame allocator's.
+  static let contents = PhysicalRange(start: UInt64(2048) * 4096, byteCount: 4 << 20)
   static let lowest: UInt64 = 1 << 39
   static let limit: UInt64 = 3 << 39
 
@@ -24,10 +26,12 @@ public final class LockstepMachine {
   let mmu = SimulatedMMU(cpuCount: LockstepMachine.cpuCount)
   private let metadata: UnsafeMutableRawPointer
   private let caches: UnsafeMutableRawPointer
+  /// Where words of devices were written, which the next machine finds as they were.
+  private var writtenDeviceWords: [UInt64] = []
   /// Frames that are kept from the address space, to make memory short.
   private var withheld: [(start: PhysicalAddress, count: Int)] = []
   private(set) var usesSpace = [Bool](repeating: false, count: LockstepMachine.cpuCount)
-  private(set) var freeAtStart = 0
+  private var freeAtStart = 0
 
   // What a process has once. By its address, since a pointer is no global constant.
   private static let memory: UInt = {
@@ -37,9 +41,12 @@ public final class LockstepMachine {
     Epoch.shared.initialize(in: storage(Epoch.byteCount(for: cpuCount)), count: cpuCount)
     UrgentCall.initialize(in: storage(UrgentCall.byteCount(for: cpuCount)), count: cpuCount)
     for index in 0..<cpuCount { CPUSet.markOnline(CPU(index: index)) }
-    return UInt(
-      bitPattern: UnsafeMutableRawPointer.allocate(
-        byteCount: frameCount * 4096, alignment: 2 << 20))
+    let memory = UnsafeMutableRawPointer.allocate(
+      byteCount: Int(contents.end.rawValue), alignment: 2 << 20)
+    for address in stride(from: contents.start.rawValue, to: contents.end.rawValue, by: 8) {
+      memory.storeBytes(of: word(at: address), toByteOffset: Int(address), as: UInt64.self)
+    }
+    return UInt(bitPattern: memory)
   }()
 
   private static let hooks: UInt = {
@@ -68,11 +75,12 @@ public final class LockstepMachine {
   /// is its own until `end`.
   public init(_ scheme: PageTableScheme) {
     let memory = UnsafeMutableRawBufferPointer(
-      start: UnsafeMutableRawPointer(bitPattern: Self.memory), count: Self.frameCount * 4096)
+      start: UnsafeMutableRawPointer(bitPattern: Self.memory),
+      count: Int(Self.contents.end.rawValue))
     PhysicalMemoryWindow.simulateOnThisThread(with: memory)
     apus_simulated_processor().pointee.explorer = UnsafePointer(bitPattern: Self.hooks)
     Processor.index = 0
-    let end = UInt64(memory.count)
+    let end = Self.contents.start.rawValue
     metadata = .allocate(byteCount: FrameAllocator.metadataByteCount(upTo: end), alignment: 128)
     caches = .allocate(
       byteCount: FrameAllocator.cacheByteCount(for: Self.cpuCount), alignment: 128)
@@ -84,18 +92,25 @@ public final class LockstepMachine {
     try? space.initialize(
       from: Self.lowest, to: Self.limit, scheme: scheme, on: frames, cpuCount: Self.cpuCount)
     for cpu in 0..<Self.cpuCount { try? space.prepare(for: CPU(index: cpu)) }
-    // The side table keeps what it took.
-    try? space.map(at: Self.lowest, byteCount: 4096, [], as: AreaKind(.reserved, named: "first"))
-    // So do entries of the root.
-    for address in stride(from: Self.lowest, to: Self.limit, by: 4096 << 27) {
-      try? space.map(at: address, byteCount: 4096, .write, replacing: true)
+    // The side table keeps what it took, and so does each arena its uppermost table.
+    for arena in stride(from: Self.lowest, to: Self.limit, by: 1 << 39) {
+      try? space.map(at: arena, byteCount: 4096, [], as: AreaKind(.reserved, named: "first"))
     }
     unmapAll()
-    freeAtStart = frames.pointee.freeFrameCount
+    freeAtStart = keptFrameCount
   }
+
+  private var keptFrameCount: Int { frames.pointee.freeFrameCount + space.areaKinds.frameCount }
+
+  /// Frames that are not free when all is unmapped.
+  var lostFrameCount: Int { freeAtStart - keptFrameCount }
 
   /// Gives the thread back.
   public func end() {
+    for address in writtenDeviceWords {
+      PhysicalMemoryWindow.pointer(to: address)?.storeBytes(
+        of: Self.word(at: address), as: UInt64.self)
+    }
     SimulatedMMU.useNoneOnThisThread()
     apus_simulated_processor().pointee.explorer = nil
     apus_simulated_processor().pointee.memory_base = 0
@@ -107,6 +122,9 @@ public final class LockstepMachine {
   }
 
   // MARK: CPUs
+
+  /// What is at a physical address among files and devices at first.
+  static func word(at address: UInt64) -> UInt64 { address &* 0x9E37_79B9_7F4A_7C15 | 1 }
 
   /// Whatever follows is done by this CPU.
   func become(_ cpu: Int) { Processor.index = cpu }
@@ -133,7 +151,11 @@ public final class LockstepMachine {
       do throws(SimulatedPageFault) {
         switch kind {
         case .read: return .value(try mmu.read(address))
-        case .write: try mmu.write(value, to: address)
+        case .write:
+          try mmu.write(value, to: address)
+          if let physical = space.translate(address)?.address, physical >= Self.contents.start {
+            writtenDeviceWords.append(physical.rawValue)
+          }
         case .execute: try mmu.fetch(address)
         }
         return .value(value)
@@ -161,9 +183,9 @@ public final class LockstepMachine {
     }
   }
 
-  var isMemoryShort: Bool { !withheld.isEmpty }
+  var freeFrameCount: Int { frames.pointee.freeFrameCount }
 
-  /// Takes all away.
+  /// Takes all away, and empty tables out.
   func unmapAll() {
     try? space.unmap(at: Self.lowest, byteCount: Self.limit - Self.lowest)
     space.reclaim()

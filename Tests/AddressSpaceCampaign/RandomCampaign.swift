@@ -10,12 +10,16 @@ public enum RandomCampaign {
   /// Runs random operations, from those of `firstSeed` on, and prints what came of it. In a process of
   /// its own, which a failed check of the kernel ends, with the seed in its output.
   public static func run(seconds: Double, firstSeed: UInt64) {
-    for number in [SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGABRT] { signal(number, reportTrap) }
+    for number in [SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGABRT, SIGALRM] {
+      signal(number, reportTrap)
+    }
     let end = ContinuousClock.now + .seconds(seconds)
     var seed = firstSeed
     var count = 0
     while ContinuousClock.now < end || seed == firstSeed {
-      currentSeed.withLock { $0 = seed }
+      currentSeed.store(seed, ordering: .relaxed)
+      // None takes a second; an operation may not end at all.
+      alarm(30)
       let bytes = bytes(of: seed)
       count += bytes.count / 8
       if let failure = Campaign.run(bytes) {
@@ -40,11 +44,17 @@ public enum RandomCampaign {
     fflush(nil)
   }
 
-  private static let currentSeed = Mutex<UInt64>(0)
+  private static let currentSeed = Atomic<UInt64>(0)
 
   private static let reportTrap: @convention(c) (Int32) -> Void = { number in
     // The machine is lost, but the process may still print.
-    report("FAILS  seed \(currentSeed.withLock { $0 }): ended by signal \(number)")
+    let seed = currentSeed.load(ordering: .relaxed)
+    let step = Campaign.currentStep.load(ordering: .relaxed)
+    let bytes = bytes(of: seed).prefix((step + 1) * Operation.byteCount)
+    let reason = number == SIGALRM ? "does not end" : "is ended by signal \(number)"
+    report(
+      "FAILS  seed \(seed)\noperation \(step) \(reason): \(Operation(bytes.suffix(8)))\n\(Array(bytes.suffix(64)))"
+    )
     _exit(0)
   }
 }

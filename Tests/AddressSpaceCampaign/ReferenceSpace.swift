@@ -14,8 +14,10 @@ struct ReferenceSpace {
   private var starts: [UInt64]
   private var states: [Pages?]
   private let limit: UInt64
-  /// The word that was written to a page.
+  /// The words that were written.
   private(set) var words: [UInt64: UInt64] = [:]
+  /// What was written to physical addresses.
+  private var devices: [UInt64: UInt64] = [:]
   /// Pages that were accessed.
   private(set) var touched: Set<UInt64> = []
 
@@ -73,6 +75,50 @@ struct ReferenceSpace {
     touched = touched.filter { $0 < start || $0 >= end }
   }
 
+  /// The first mapped range that begins in front of `end` and ends behind `start`, all that is mapped in
+  /// a row.
+  func firstMapped(from start: UInt64, to end: UInt64) -> (start: UInt64, end: UInt64)? {
+    var found: (start: UInt64, end: UInt64)?
+    for area in areas where area.end > start {
+      if let last = found {
+        if last.end != area.start { break }
+        found = (last.start, area.end)
+      } else if area.start < end {
+        found = (area.start, area.end)
+      }
+    }
+    return found
+  }
+
+  /// The first address of a range that nobody may access.
+  func firstNotAccessible(
+    from start: UInt64, to end: UInt64
+  ) -> (address: UInt64, isMapped: Bool)? {
+    var index = index(of: start)
+    while index < starts.count, starts[index] < end {
+      let pages = states[index]
+      if pages.map({ $0.permissions.contains(.inaccessible) }) ?? true {
+        return (max(start, starts[index]), pages != nil)
+      }
+      index += 1
+    }
+    return nil
+  }
+
+  func hasFreeRange(_ byteCount: UInt64, alignment: UInt64) -> Bool {
+    for index in starts.indices where states[index] == nil {
+      let end = index + 1 < starts.count ? starts[index + 1] : limit
+      let start = (starts[index] + alignment - 1) & ~(alignment - 1)
+      if start < end, end - start >= byteCount { return true }
+    }
+    return false
+  }
+
+  /// All pages of a range are in memory.
+  mutating func touchAll(from start: UInt64, to end: UInt64) {
+    for page in stride(from: start, to: end, by: 4096) { touched.insert(page) }
+  }
+
   func isFree(from start: UInt64, to end: UInt64) -> Bool {
     var index = index(of: start)
     while index < starts.count, starts[index] < end {
@@ -96,11 +142,29 @@ struct ReferenceSpace {
   mutating func touch(_ address: UInt64) { touched.insert(address & ~4095) }
 
   mutating func write(_ value: UInt64, to address: UInt64) {
-    words[address & ~4095] = value
+    if case .device(let contents) = self[address]?.kind.backing {
+      devices[contents.start + (address - contents.address)] = value
+    } else {
+      words[address] = value
+    }
     touch(address)
   }
 
-  func read(_ address: UInt64) -> UInt64 { words[address & ~4095] ?? 0 }
+  func read(_ address: UInt64) -> UInt64 {
+    switch self[address]?.kind.backing {
+    case .device(let contents):
+      let physical = contents.start + (address - contents.address)
+      return devices[physical] ?? LockstepMachine.word(at: physical)
+    case .file(let contents):
+      if let word = words[address] { return word }
+      let offset = address - contents.address
+      guard offset < contents.byteCount else { return 0 }
+      let word = LockstepMachine.word(at: contents.start + offset)
+      let count = min(contents.byteCount - offset, 8)
+      return count == 8 ? word : word & (1 << (count * 8) - 1)
+    default: return words[address] ?? 0
+    }
+  }
 
   /// All areas, as the address space should list them; of the resident bytes only that there are no less.
   var areas: [(start: UInt64, end: UInt64, pages: Pages)] {

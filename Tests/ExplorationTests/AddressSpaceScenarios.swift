@@ -20,7 +20,7 @@ enum AddressSpaceScenarios {
     [
       faultAndFault, faultAndUnmap, faultAndProtect, faultAndDiscard, faultAndTableRemoval,
       mapAndMap,
-      splitAndFault, unmapAndUnmap,
+      splitAndFault, unmapAndUnmap, unmapAndReuse, fillAndDiscard, leaveAndUnmap,
     ]
   }
 
@@ -36,6 +36,8 @@ enum AddressSpaceScenarios {
     private let simulation: Simulation
     private let memory: SimulatedMemory
     private let metadata: Storage
+    /// Two pages of memory that nobody hands out: a file's.
+    let file: PhysicalRange
     private let mmu: SimulatedMMU
     private var freeAtStart = 0
 
@@ -47,7 +49,8 @@ enum AddressSpaceScenarios {
       frames.initialize(to: FrameAllocator())
       // Tables with holders have two frames, and each CPU has its own besides.
       let end = UInt64(frameCount + (scheme == .shared ? 0 : 4 + 4 * cpuCount)) * 4096
-      memory = SimulatedMemory(byteCount: Int(end))
+      file = PhysicalRange(start: end, byteCount: 2 * 4096)
+      memory = SimulatedMemory(byteCount: Int(file.end.rawValue))
       metadata = Storage(byteCount: FrameAllocator.metadataByteCount(upTo: end))
       frames.pointee.initialize(upTo: end, metadata: metadata.start)
       frames.pointee.add(PhysicalRange(start: UInt64(4096), end: end))
@@ -57,8 +60,9 @@ enum AddressSpaceScenarios {
         (try? space.initialize(
           from: base, to: base << 1, scheme: scheme, on: frames, cpuCount: cpuCount)) != nil,
         "no memory for an address space")
-      // The table of the arena is there for good.
-      _ = map(base, 1)
+      // The table of the arena is there for good, and so is the side table of kinds.
+      _ = try? space.map(
+        at: base, byteCount: page, .write, as: AreaKind(.anonymous, named: "first"))
       unmap(base, 1)
       space.reclaim()
       // Each CPU gives its root back in the end.
@@ -133,6 +137,24 @@ enum AddressSpaceScenarios {
     func unmap(_ start: UInt64, _ count: UInt64 = 1) {
       simulation.check(
         (try? space.unmap(at: start, byteCount: count * page)) != nil, "unmap is refused")
+    }
+
+    /// Maps the file, whose words say where they are; returns the first address.
+    func mapFile(_ permissions: PagePermissions = .write) -> UInt64 {
+      for address in stride(from: file.start.rawValue, to: file.end.rawValue, by: 8) {
+        PhysicalMemoryWindow.pointer(to: address)?.storeBytes(of: address, as: UInt64.self)
+      }
+      let start = try? space.map(file: file, permissions)
+      simulation.check(start != nil, "no memory for a file")
+      return start ?? 0
+    }
+
+    /// Nobody has written to the file.
+    func checkFile() {
+      for address in stride(from: file.start.rawValue, to: file.end.rawValue, by: 8) {
+        let word = PhysicalMemoryWindow.pointer(to: address)?.load(as: UInt64.self)
+        simulation.check(word == address, "a file was written")
+      }
     }
 
     /// Takes all frames and writes to them: who still reaches one by an old translation reads this, and
@@ -355,6 +377,75 @@ enum AddressSpaceScenarios {
         let wasUnmapped = isUnmapped
         let isWritten = machine.write(UInt64(value), to: base)
         simulation.check(!(wasUnmapped && isWritten), "a page is written that was unmapped")
+      }
+    }
+  }
+
+  /// A frame is another page's as soon as all have forgotten it, and not before.
+  static let unmapAndReuse = scenario("unmap-reuse", cpuCount: 2) { machine, simulation in
+    simulation.check(machine.map(base, 2), "no range")
+    machine.cpu {
+      _ = machine.write(1, to: base)
+      machine.unmap(base)
+      // What was freed last is taken next.
+      simulation.check(machine.write(7, to: base + page), "no page")
+      simulation.check(machine.read(base + page) == 7, "another page's word is here")
+    }
+    machine.cpu {
+      for _ in 0..<2 {
+        simulation.check(machine.read(base) != 7, "another page is read")
+        _ = machine.write(3, to: base)
+      }
+    }
+  }
+
+  /// A CPU gets its copy of a page while two operations in a row take the page away: the second one knows
+  /// of it.
+  static let fillAndDiscard = scenario("fill-discard", cpuCount: 3) { machine, simulation in
+    simulation.check(machine.map(base, 2), "no range")
+    func discard() {
+      simulation.check(
+        (try? machine.space.discard(at: base, byteCount: page)) != nil, "discard is refused")
+    }
+    machine.cpu {
+      simulation.check(machine.write(1, to: base), "no page")
+      discard()
+      simulation.check(machine.write(2, to: base), "no page")
+      discard()
+      simulation.check(machine.write(5, to: base), "no page")
+      // The frames that were this page are another's, or nobody's.
+      simulation.check(machine.write(7, to: base + page), "no page")
+      simulation.check(machine.read(base + page) == 7, "another page's word is here")
+    }
+    for _ in 0..<2 {
+      machine.cpu {
+        for _ in 0..<2 { simulation.check(machine.read(base) != 7, "another page is read") }
+        _ = machine.write(3, to: base + 8)
+        simulation.check(machine.read(base + 8) != 7, "another page is read")
+      }
+    }
+  }
+
+  /// A CPU leaves the address space and comes back while what it has used is taken away.
+  static let leaveAndUnmap = scenario("leave-unmap", cpuCount: 2) { machine, simulation in
+    simulation.check(machine.map(base, 2), "no range")
+    var isUnmapped = false
+    machine.cpu {
+      _ = machine.write(1, to: base)
+      machine.unmap(base)
+      isUnmapped = true
+      simulation.check(machine.write(7, to: base + page), "no page")
+    }
+    machine.cpu {
+      for _ in 0..<2 {
+        simulation.check(machine.read(base) != 7, "another page is read")
+        machine.space.deactivate()
+        simulation.yieldPoint()
+        simulation.check((try? machine.space.activate()) != nil, "no memory for a root")
+        let wasUnmapped = isUnmapped
+        let value = machine.read(base)
+        simulation.check(value != 7, "another page is read")
+        simulation.check(!wasUnmapped || value == nil, "a page is read that was unmapped")
       }
     }
   }

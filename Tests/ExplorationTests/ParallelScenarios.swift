@@ -7,7 +7,9 @@ import PerCPU
 
 /// `Sources/Parallel` and what is a thread's own.
 enum ParallelScenarios {
-  static var all: [Scenario] { [loop, reduction, pool, poolInPool, local] }
+  static var all: [Scenario] {
+    [loop, reduction, pool, poolUnasked, poolInPool, poolFinish, local]
+  }
 
   private typealias Run = SchedulerScenarios.Run
 
@@ -74,6 +76,28 @@ enum ParallelScenarios {
     machine.atEnd { machine.check(counts.visits == [1, 1, 1, 1], "done: \(counts.visits)") }
   }
 
+  /// Tasks are done although nobody asks for their results.
+  static let poolUnasked = Scenario("Parallel/pool-unasked") { machine in
+    let run = Run(machine, cpuCount: 2, threads: 1)
+    machine.keep(run)
+    let done = Done()
+    run.start {
+      run.spawn {
+        guard let pool = try? TaskPool(workerCount: 2) else { fatalError("no thread") }
+        for _ in 0..<2 {
+          pool.submit { done.semaphore.signal() }
+          done.semaphore.wait()
+        }
+        pool.finish()
+        run.finish()
+      }.detach()
+    }
+  }
+
+  private final class Done: Sendable {
+    let semaphore = Semaphore(0)
+  }
+
   /// One thread, and a task that waits for another.
   static let poolInPool = Scenario("Parallel/pool-in-pool") { machine in
     let run = Run(machine, cpuCount: 2, threads: 1)
@@ -84,6 +108,25 @@ enum ParallelScenarios {
         let outer = pool.submit { pool.submit { 20 }.value + 1 }
         run.check(outer.value == 21, "a result is wrong")
         pool.finish()
+        run.finish()
+      }.detach()
+    }
+  }
+
+  /// A task gives the pool another one when it may be finishing already.
+  static let poolFinish = Scenario("Parallel/pool-finish") { machine in
+    let run = Run(machine, cpuCount: 2, threads: 1)
+    machine.keep(run)
+    let counts = Counts(2)
+    run.start {
+      run.spawn {
+        guard let pool = try? TaskPool(workerCount: 2) else { fatalError("no thread") }
+        pool.submit {
+          counts.visits[0] += 1
+          pool.submit { counts.visits[1] += 1 }
+        }
+        pool.finish()
+        run.check(counts.visits == [1, 1], "done: \(counts.visits)")
         run.finish()
       }.detach()
     }

@@ -6,7 +6,8 @@ enum Scenarios {
     SpinLockScenarios.all + LockScenarios.all + EpochScenarios.all + MailboxScenarios.all
       + CrossCallScenarios.all + UrgentCallScenarios.all
       + CPUWorkScenarios.all
-      + KernelAddressSpaceScenarios.all + AddressSpaceScenarios.all + FrameAllocatorScenarios.all
+      + KernelAddressSpaceScenarios.all + AddressSpaceScenarios.all + CopyOnWriteScenarios.all
+      + FrameAllocatorScenarios.all
       + ConsoleScenarios.all + HeapScenarios.all + SchedulerScenarios.all
       + BlockingScenarios.all + ParallelScenarios.all
       + TimerScenarios.all

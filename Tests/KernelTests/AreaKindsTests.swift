@@ -25,9 +25,9 @@ extension SimulatedMachine {
     @Test func equalKindsHaveOneNumber() throws {
       let kinds = AreaKinds()
       let file = AreaKind(
-        .file(FileContents(start: 1 << 20, byteCount: 5, at: 1 << 39)), named: "f")
+        .file(PhysicalContents(start: 1 << 20, byteCount: 5, at: 1 << 39)), named: "f")
       let other = AreaKind(
-        .file(FileContents(start: 1 << 20, byteCount: 6, at: 1 << 39)), named: "f")
+        .file(PhysicalContents(start: 1 << 20, byteCount: 6, at: 1 << 39)), named: "f")
       try withFrames { frames in
         func pin(_ kind: AreaKind) throws -> Int { try kinds.pin(kind, of: frames) { _ in } }
         #expect(try pin(.anonymous) == 0)

@@ -12,13 +12,13 @@ import Testing
       ring.append(TraceEvent(.wake, time: UInt64(number), duration: 0, 7, 8))
     }
     var times: [UInt64] = []
-    ring.forEach { times.append($0.time) }
+    ring.visit { times.append($0.time) }
     #expect(times == [0, 1, 2] && ring.lostCount == 0)
     for number in 3..<10 {
       ring.append(TraceEvent(.fault, time: UInt64(number), duration: 5, 7, 8))
     }
     times = []
-    ring.forEach { times.append($0.time) }
+    ring.visit { times.append($0.time) }
     #expect(times == [6, 7, 8, 9] && ring.lostCount == 6)
   }
 

@@ -1,4 +1,5 @@
 import Apus
+import CBenchmarks
 
 /// Something to be measured, by the name under which `apus bench` knows it.
 struct Benchmark {
@@ -11,6 +12,8 @@ struct Benchmark {
       rounds: Int, operations: Int, prepare: () -> Void, body: (Run) -> Void)
     /// Cache lines that CPUs share, recorded while each of them works for itself.
     case conflicts(Sharing)
+    /// Interrupts between CPUs, which the body counts.
+    case interrupts(() -> Int)
   }
 
   /// Counts instructions.
@@ -29,6 +32,12 @@ struct Benchmark {
       rounds: rounds, operations: operations, prepare: prepare, body: body)
   }
 
+  /// Tells how often CPUs are interrupted for one operation.
+  init(_ name: String, interrupts: @escaping () -> Int) {
+    self.name = name
+    measurement = .interrupts(interrupts)
+  }
+
   /// Finds the lines that CPUs share.
   init(_ name: String, _ sharing: Sharing) {
     self.name = name
@@ -40,6 +49,7 @@ struct Benchmark {
     switch measurement {
     case .instructions(let rounds, let operations, let prepare, let body):
       prepare()
+      benchmark_touch_stack()
       print("instructions \(rounds) \(operations)")
       // The host takes the differences of the longer and the shorter run, so that what a run costs
       // beside its rounds is left out. The first run warms up.
@@ -51,6 +61,7 @@ struct Benchmark {
       let left = Frames.settledFreeCount
       guard left == free else { Benchmarks.fail("of \(free) free frames \(left) are left") }
     case .conflicts(let sharing): sharing.run()
+    case .interrupts(let count): print("interrupts \(count())")
     }
   }
 

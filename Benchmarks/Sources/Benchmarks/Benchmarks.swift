@@ -4,7 +4,8 @@ import Apus
 @main
 struct Benchmarks {
   static var all: [Benchmark] {
-    Locks.all + Frames.all + Faults.all + Blocks.all + Ranges.all + Threads.all + Blocking.all
+    Locks.all + Frames.all + Faults.all + Blocks.all + Ranges.all + Shootdowns.all + Threads.all
+      + Blocking.all
   }
 
   static func main() {

@@ -65,6 +65,22 @@ enum Frames {
     return result
   }
 
+  /// Leaves this CPU's cache with frames for a while.
+  static func fillCache() {
+    var first: PhysicalAddress?
+    for _ in 0..<200 {
+      let frame = take()
+      PhysicalMemoryWindow.pointer(to: frame.rawValue)?
+        .storeBytes(of: first?.rawValue ?? 0, as: UInt64.self)
+      first = frame
+    }
+    while let frame = first {
+      let next = PhysicalMemoryWindow.pointer(to: frame.rawValue)?.load(as: UInt64.self) ?? 0
+      give(frame)
+      first = next == 0 ? nil : PhysicalAddress(next)
+    }
+  }
+
   /// Takes any frame.
   @inline(__always)
   static func take() -> PhysicalAddress {

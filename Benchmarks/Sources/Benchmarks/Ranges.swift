@@ -60,7 +60,19 @@ enum Ranges {
 
   private static func prepareTouched() {
     prepare()
-    touched.store(map(1 << 20, options: .populate), ordering: .relaxed)
+    let start = map(1 << 20)
+    touch(start, 1 << 20)
+    touched.store(start, ordering: .relaxed)
+  }
+
+  /// Writes to each page.
+  @inline(__always)
+  static func touch(_ start: UInt64, _ byteCount: UInt64) {
+    var address = start
+    while address < start + byteCount {
+      UnsafeMutablePointer<UInt64>(bitPattern: UInt(address))?.pointee = 1
+      address += 4096
+    }
   }
 
   /// Only the unmapping counts.
@@ -69,6 +81,7 @@ enum Ranges {
     while left > 0 {
       Marks.stop()
       let start = map(40 << 20, options: [.populate, .smallPages])
+      touch(start, 40 << 20)
       Marks.start()
       if !run.isEmpty { unmap(start, 40 << 20) }
       Marks.stop()
@@ -80,7 +93,7 @@ enum Ranges {
   }
 
   @inline(__always)
-  private static func map(
+  static func map(
     _ byteCount: UInt64, _ permissions: PagePermissions = .write, options: MapOptions = []
   ) -> UInt64 {
     do throws(AddressSpaceError) {
@@ -91,7 +104,7 @@ enum Ranges {
   }
 
   @inline(__always)
-  private static func unmap(_ start: UInt64, _ byteCount: UInt64) {
+  static func unmap(_ start: UInt64, _ byteCount: UInt64) {
     do throws(AddressSpaceError) {
       try AddressSpace.shared.unmap(at: start, byteCount: byteCount)
     } catch {

@@ -12,6 +12,8 @@ import Machine
 struct Sharing {
   /// How often each CPU does the work in a window.
   let rounds: Int
+  /// Makes what the work needs, before the CPUs come.
+  var prepare: () -> Void = {}
   /// One round of the work, for a CPU with this working set; a function without a context, which
   /// CPUs would share.
   let work: @convention(c) (WorkingSet.Memory) -> Void
@@ -23,6 +25,7 @@ struct Sharing {
     guard CPUSet.online.count == Self.cpuCount else {
       Benchmarks.fail("conflicts are counted on \(Self.cpuCount) CPUs")
     }
+    prepare()
     print("conflicts \(Frames.recordsStart) \(Frames.recordSize)")
     let (rounds, work) = (rounds, work)
     CPUSet.online.run { cpu in Self.takePart(as: cpu.index, rounds, work) }

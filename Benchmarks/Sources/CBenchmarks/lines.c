@@ -1,6 +1,14 @@
 // Lines of memory by which the recording of conflicts is checked.
 #include "cbenchmarks.h"
 
+void benchmark_touch_stack(void) {
+  char room[64 << 10];
+  for (unsigned index = 0; index < sizeof room; index += 4096) {
+    room[index] = 0;
+    __asm__ volatile("" : : "r"(room) : "memory");
+  }
+}
+
 #define LINE_SIZE 64
 #define WORDS (LINE_SIZE / (long)sizeof(long))
 

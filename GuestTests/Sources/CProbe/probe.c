@@ -79,6 +79,14 @@ __attribute__((noinline)) uint64_t probe_overflow(uint64_t depth) {
   return probe_overflow(depth + 1) + room[depth % 64];
 }
 
+__attribute__((noinline)) uint64_t probe_deep(uint64_t depth, uint64_t value) {
+  volatile uint64_t room[28];
+  room[depth % 28] = value;
+  if (depth == 1) return room[depth % 28];
+  uint64_t rest = probe_deep(depth - 1, value);
+  return rest + room[depth % 28];
+}
+
 // The heap as C sees it. Returns the line of what does not hold, or 0.
 #include <stdlib.h>
 
@@ -140,5 +148,44 @@ uint64_t probe_heap(uint64_t seed) {
   first = malloc(100);
   EXPECT(first != NULL && realloc(first, (size_t)1 << 60) == NULL);
   free(first);
+  return 0;
+}
+
+uint64_t probe_large_heap(uint64_t seed) {
+  const unsigned char value = (unsigned char)(seed + 1);
+  static const size_t sizes[] = {(1 << 20) + 1, 2 << 20, 5000000};
+  for (size_t turn = 0; turn < sizeof sizes / sizeof sizes[0]; turn++) {
+    const size_t size = sizes[turn];
+    unsigned char *block = malloc(size);
+    EXPECT(block != NULL && (uint64_t)block % 16 == 0);
+    const size_t usable = malloc_usable_size(block);
+    EXPECT(usable >= size && usable < size + 8192);
+    EXPECT(is_filled(block, usable, 0));
+    fill(block, usable, value);
+    block = realloc(block, usable + 1000000);
+    EXPECT(block != NULL && malloc_usable_size(block) >= usable + 1000000);
+    EXPECT(is_filled(block, usable, value));
+    block = realloc(block, (1 << 20) + 100);
+    EXPECT(block != NULL && is_filled(block, (1 << 20) + 100, value));
+    EXPECT(malloc_usable_size(block) < (1 << 20) + 8192);
+    block = realloc(block, 100);
+    EXPECT(block != NULL && is_filled(block, 100, value));
+    free(block);
+    for (size_t alignment = 64; alignment <= (4 << 20); alignment *= 16) {
+      unsigned char *aligned = aligned_alloc(alignment, size);
+      EXPECT(aligned != NULL && (uint64_t)aligned % alignment == 0);
+      EXPECT(is_filled(aligned, size, 0));
+      fill(aligned, malloc_usable_size(aligned), value);
+      free(aligned);
+    }
+  }
+  // More than there is, and what fits by its size but not by what is left.
+  EXPECT(malloc((size_t)1 << 40) == NULL);
+  unsigned char *all[64];
+  size_t count = 0;
+  while (count < 64 && (all[count] = malloc(16 << 20)) != NULL) count++;
+  EXPECT(count > 0);
+  EXPECT(count == 64 || realloc(all[0], (size_t)32 << 20) == NULL);
+  while (count > 0) free(all[--count]);
   return 0;
 }

@@ -1,6 +1,8 @@
 import Apus
 import CProbe
 import GuestTesting
+import Locking
+import Machine
 import VirtualMemory
 
 /// Memory that comes with the first access, and what becomes of accesses to other memory.
@@ -38,6 +40,27 @@ enum FaultTests {
           }
           t.expect(settledFreeByteCount(), equals: before, "free bytes")
         },
+        Test("tables go with the memory that they are for") { t in
+          withRange(t, byteCount: 4096) { $0.pointee = 1 }
+          let before = settledFreeByteCount()
+          for round in 0..<3 {
+            withRange(t, byteCount: 4096) { words in
+              words.pointee = 1
+              for _ in 0..<4 {
+                let start = base + 1 << 20
+                do throws(AddressSpaceError) {
+                  try AddressSpace.shared.map(at: start, byteCount: 16 << 12, .write)
+                  for page in 0..<16 {
+                    UnsafeMutablePointer<UInt64>(bitPattern: UInt(start) + UInt(page << 12))?
+                      .pointee = 1
+                  }
+                  try AddressSpace.shared.unmap(at: start, byteCount: 16 << 12)
+                } catch { t.fail("an operation on a range fails") }
+              }
+            }
+            t.expect(settledFreeByteCount(), equals: before, "free bytes, round \(round)")
+          }
+        },
         Test("faults leave all registers alone") { t in
           withRange(t, byteCount: 64 << 12) { words in
             for page in 0..<64 {
@@ -57,8 +80,8 @@ enum FaultTests {
             t.expect(flags & 0x200 == 0, "interrupts are on after a fault")
           }
         },
-        Test("reading what is not mapped", dies: "read of 0x0000200000000010: nothing is mapped") {
-          let value = UnsafePointer<UInt64>(bitPattern: 0x2000_0000_0010)?.pointee
+        Test("reading what is not mapped", dies: "read of 0x0000204000000010: nothing is mapped") {
+          let value = UnsafePointer<UInt64>(bitPattern: 0x2040_0000_0010)?.pointee
           Console.error("read \(value ?? 0)")
         },
         Test("reading what was mapped", dies: "nothing is mapped") {
@@ -68,16 +91,64 @@ enum FaultTests {
           try? AddressSpace.shared.unmap(at: base, byteCount: 4096)
           Console.error("read \(word?.pointee ?? 0)")
         },
-        Test("writing to memory that is to be read", dies: "write to 0x0000200000001000: ") {
+        Test("writing to memory that is to be read", dies: "write to 0x0000204000001000: ") {
           try? AddressSpace.shared.map(at: base, byteCount: 8192, [])
           let word = UnsafeMutablePointer<UInt64>(bitPattern: UInt(base) + 4096)
           Console.error("read \(word?.pointee ?? 1)")
           word?.pointee = 1
         },
-        Test("executing memory that is to be written", dies: "execution at 0x0000200000000000: ") {
+        Test("executing memory that is to be written", dies: "execution at 0x0000204000000000: ") {
           try? AddressSpace.shared.map(at: base, byteCount: 4096, .write)
           UnsafeMutablePointer<UInt8>(bitPattern: UInt(base))?.pointee = 0xC3
           probe_call(base)
+        },
+        Test("the report names the area", dies: "fff r--: numbers") {
+          try? AddressSpace.shared.map(
+            at: base, byteCount: 4096, [], as: AreaKind(.anonymous, named: "numbers"))
+          UnsafeMutablePointer<UInt64>(bitPattern: UInt(base))?.pointee = 1
+        },
+        Test("stacks grow when they are used") { t in
+          // The stack of this thread keeps its pages.
+          _ = probe_deep(100_000 / 256, 0)
+          let before = settledFreeByteCount()
+          CPUSet.online.run { cpu in
+            let sum = probe_deep(100_000 / 256, UInt64(cpu.index))
+            if sum != 100_000 / 256 * UInt64(cpu.index) { t.fail("\(sum) on CPU \(cpu.index)") }
+          }
+          t.expect(settledFreeByteCount(), equals: before, "free bytes")
+        },
+        Test("a stack grows with interrupts off, and with a lock held") { t in
+          let threads = (0..<4).compactMap { _ in
+            try? Thread.spawn {
+              Processor.withInterruptsDisabled {
+                if probe_deep(100, 1) != 100 { t.fail("with interrupts off") }
+              }
+              Self.sums.withLock { $0 += probe_deep(200, 1) }
+            }
+          }
+          for thread in threads { thread.join() }
+          t.expect(Self.sums.withLock { $0 }, equals: 800)
+        },
+        Test("a thread's stack overflows", dies: "stack overflow") {
+          try? Thread.spawn { _ = probe_overflow(0) }.join()
+        },
+        Test("the report of an overflow names the function", dies: "probe_overflow") {
+          try? Thread.spawn(stackSize: 4096) { _ = probe_overflow(0) }.join()
+        },
+        Test("ten thousand threads with stacks of 4 KiB") { t in
+          let before = settledFreeByteCount()
+          var threads: [Thread] = []
+          for _ in 0..<10_000 {
+            do throws(ThreadError) {
+              threads.append(try Thread.spawn(stackSize: 4096) { Self.gate.wait() })
+            } catch { t.fail("thread \(threads.count) cannot be made") }
+          }
+          let used = before - Memory.freeByteCount
+          t.expect(used < 60 << 20, "\(used) bytes for 10,000 threads")
+          for _ in threads { Self.gate.signal() }
+          for thread in threads { thread.join() }
+          threads = []
+          t.expect(settledFreeByteCount(), equals: before, "free bytes")
         },
         Test("more memory than there is", dies: "out of memory") {
           let byteCount = (UInt64(Memory.usableByteCount) + 4095) & ~4095
@@ -89,13 +160,23 @@ enum FaultTests {
       ])
   }
 
-  static let base = AddressSpace.lowestAddress
+  /// In the middle of the first CPU's part, where nothing is mapped without being asked for.
+  static let base = AddressSpace.lowestAddress + 1 << 38
 
   static func settledFreeByteCount() -> Int {
-    Memory.reclaim()
-    AddressSpace.shared.reclaim()
+    // Pages of this stack stay.
+    _ = probe_deep(256, 0)
     Memory.reclaim()
     return Memory.freeByteCount
+  }
+
+  private static let sums = SpinLock<StackLock, UInt64>(0)
+  private static let gate = Semaphore(0)
+
+  enum StackLock: LockClass {
+    typealias Context = ThreadOnly
+    typealias Level = LogLevel
+    static var name: StaticString { "stack" }
   }
 
   /// Runs `body` with memory at a fixed place.

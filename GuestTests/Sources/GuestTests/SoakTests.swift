@@ -25,6 +25,38 @@ enum SoakTests {
           Memory.reclaim()
           t.expect(Memory.freeByteCount, equals: before, "free bytes")
         },
+        Test("C's functions of the heap, large blocks") { t in
+          Memory.reclaim()
+          let before = Memory.freeByteCount
+          let line = probe_large_heap(1)
+          t.expect(line == 0, "line \(line) of probe.c")
+          Memory.reclaim()
+          t.expect(Memory.freeByteCount, equals: before, "free bytes")
+        },
+        Test("large blocks of all CPUs") { t in
+          // One table for each CPU's part of the address space stays.
+          CPUSet.online.run { _ in
+            UnsafeMutableRawPointer.allocate(byteCount: 2 << 20, alignment: 16).deallocate()
+          }
+          Memory.reclaim()
+          let before = Memory.freeByteCount
+          CPUSet.online.run { cpu in
+            for round in 1..<20 {
+              let count = 200_000 * (1 + round % 4)
+              let block = UnsafeMutablePointer<UInt64>.allocate(capacity: count)
+              for word in stride(from: 0, to: count, by: 511) {
+                block[word] = UInt64(word + cpu.index)
+              }
+              for word in stride(from: 0, to: count, by: 511)
+              where block[word] != UInt64(word + cpu.index) {
+                t.fail("a block of CPU \(cpu.index) was written by somebody else")
+              }
+              block.deallocate()
+            }
+          }
+          Memory.reclaim()
+          t.expect(Memory.freeByteCount, equals: before, "free bytes")
+        },
         Test("C's functions of the heap") { t in
           Memory.reclaim()
           let before = Memory.freeByteCount

@@ -344,6 +344,8 @@ void *apus_heap_allocate_aligned(uint64_t alignment, uint64_t byte_count);
 void *apus_heap_allocate_block(uint64_t byte_count);
 void apus_heap_free(void *pointer);
 uint64_t apus_heap_usable_size(void *pointer);
+// Whether the block has been made larger or smaller where it is.
+uint64_t apus_heap_resize(void *pointer, uint64_t byte_count);
 // Memory ran out where Swift has no way to say so.
 _Noreturn void apus_out_of_memory(uint64_t byte_count);
 // Memory was used wrongly, in checked builds; `reason` ends with a zero.

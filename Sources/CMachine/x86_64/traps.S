@@ -16,7 +16,8 @@
 // its own. Exceptions come from interrupt handlers too.
 ISR_VECTORS(apus_trap_stubs, 256, 0)
 ISR_ROOT(apus_interrupt, 0, ISR_NO_VECTOR)
-ISR_STACK(apus_interrupt, APUS_INTERRUPT_STACK_SIZE, 0)
+// A page that another CPU uses may be missing in a table of this one: a fault comes on the same stack then.
+ISR_STACK(apus_interrupt, APUS_INTERRUPT_STACK_SIZE - APUS_FAULT_STACK_NEED, 0)
 // On the interrupted stack; a thread's is larger by far.
 ISR_ROOT(apus_preempt, 0, ISR_NO_VECTOR)
 ISR_STACK(apus_preempt, APUS_PREEMPTION_STACK_NEED, 0)
@@ -35,6 +36,9 @@ ISR_STACK(apus_handle_nested_page_fault, APUS_PAGE_FAULT_STACK_SIZE - APUS_NESTE
 ISR_FATAL(apus_report_page_fault)
 ISR_ROOT(apus_fail_page_fault, 1, 14)
 ISR_STACK(apus_fail_page_fault, APUS_TRAP_STACK_SIZE, 0)
+ISR_FATAL(apus_report_silence)
+ISR_ROOT(apus_fail_silence, 1, ISR_NO_VECTOR)
+ISR_STACK(apus_fail_silence, APUS_TRAP_STACK_SIZE, 0)
 
 .section .text.traps, "ax", @progbits
 .code64
@@ -261,6 +265,16 @@ apus_report_page_fault:
   call apus_fail_page_fault
   ud2
 .size apus_report_page_fault, . - apus_report_page_fault
+
+// The same for a CPU that waits for another one in vain.
+.globl apus_report_silence
+.type apus_report_silence, @function
+apus_report_silence:
+  cli
+  movq %gs:APUS_REPORT_STACK_POINTER, %rsp
+  call apus_fail_silence
+  ud2
+.size apus_report_silence, . - apus_report_silence
 
 .section .rodata.traps, "a", @progbits
 .align 8

@@ -6,8 +6,9 @@
 ///     bit  1...3    of an entry that leads nowhere: its kind
 ///     bit  4...7    of the same: the permissions
 ///     bit  8        of the same: there is a frame, or a table, in the address bits
-///     bit  9        what is to become of a changing entry: reserved, or else nothing
-///     bit  10       a changing entry led to a table
+///     bit  9        what is to become of a changing entry: reserved, or else nothing;
+///                   of a page: it is copied before it is written
+///     bit  10       a changing entry led to a table; a page that is copied may be written
 ///     bit  11       the page is not the address space's own
 ///     bit  12...20  of a promise above level 0: its first part, see `reserved(from:through:)`
 ///     bit  21...29  of the same: how many parts behind the last one are not promised
@@ -32,6 +33,8 @@ extension PageTableEntry {
   private static let becomesReserved: UInt64 = 1 << 9
   private static let table: UInt64 = 1 << 10
   private static let foreign: UInt64 = 1 << 11
+  private static let copied: UInt64 = 1 << 9
+  private static let copyWritable: UInt64 = 1 << 10
   private static let areaShift: UInt64 = 52
   private static let areaMask: UInt64 = 2047 << 52
   private static let largePages: UInt64 = 1 << 63
@@ -98,26 +101,39 @@ extension PageTableEntry {
   @inline(__always)
   public var isForeign: Bool { rawValue & Self.foreign != 0 }
 
+  /// Whether somebody else may have the page, too: a write gets a copy, and the processor may not write
+  /// whatever is allowed.
+  @inline(__always)
+  public var isCopiedOnWrite: Bool {
+    rawValue & Self.copied != 0 && (isPresent || isWithheld)
+  }
+
   /// The permissions of an entry that is no table's: of a page, or of a promise.
   @inline(__always)
   public var allowed: PagePermissions {
-    isPresent
-      ? permissions
-      : PagePermissions(rawValue: UInt8(truncatingIfNeeded: rawValue >> Self.allowedShift & 15))
+    if isPresent {
+      return rawValue & Self.copyWritable != 0 ? permissions.union(.write) : permissions
+    }
+    return PagePermissions(rawValue: UInt8(truncatingIfNeeded: rawValue >> Self.allowedShift & 15))
   }
 
   /// The page `frame`, for an area, with these permissions: an entry of the same meaning that keeps
   /// the page when it is inaccessible.
   @inline(__always)
   public init(
-    page frame: UInt64, _ permissions: PagePermissions, level: Int, area: Int, isForeign: Bool
+    page frame: UInt64, _ permissions: PagePermissions, level: Int, area: Int, isForeign: Bool,
+    isCopiedOnWrite: Bool = false
   ) {
     let rest =
       UInt64(truncatingIfNeeded: area) << Self.areaShift | (isForeign ? Self.foreign : 0)
+      | (isCopiedOnWrite ? Self.copied : 0)
     if permissions.contains(.inaccessible) {
       self.init(
         .withheld,
         frame | rest | Self.hasAddress | UInt64(permissions.rawValue) << Self.allowedShift)
+    } else if isCopiedOnWrite {
+      self.init(page: frame, permissions.subtracting(.write), level: level)
+      rawValue |= rest | (permissions.contains(.write) ? Self.copyWritable : 0)
     } else {
       self.init(page: frame, permissions, level: level)
       rawValue |= rest
@@ -176,12 +192,13 @@ extension PageTableEntry {
   /// The same page or promise with other permissions.
   @inline(__always)
   public func allowing(_ permissions: PagePermissions, level: Int) -> PageTableEntry {
-    if isPresent && !permissions.contains(.inaccessible) {
+    if isPresent && rawValue & Self.copied == 0 && !permissions.contains(.inaccessible) {
       return with(PermissionBits(permissions))
     }
     if hasFrame {
       return PageTableEntry(
-        page: address, permissions, level: level, area: area, isForeign: isForeign)
+        page: address, permissions, level: level, area: area, isForeign: isForeign,
+        isCopiedOnWrite: isCopiedOnWrite)
     }
     return PageTableEntry(
       rawValue: rawValue & ~Self.allowedMask | UInt64(permissions.rawValue) << Self.allowedShift)
@@ -240,7 +257,7 @@ extension PageTableEntry {
     if hasFrame {
       return PageTableEntry(
         page: address &+ UInt64(index) &* PageTableFormat.span(level: level - 1), allowed,
-        level: level - 1, area: area, isForeign: isForeign)
+        level: level - 1, area: area, isForeign: isForeign, isCopiedOnWrite: isCopiedOnWrite)
     }
     guard isReserved else { return self }
     guard index >= firstReserved && index <= lastReserved else { return .empty }

@@ -159,6 +159,8 @@ public enum PageTableFormat {
   public static let entryCount = 512
   /// The highest level at which an entry may map a page: 1 is 2 MiB.
   public static let largestPageLevel = 1
+  /// One more than the highest physical address that an entry can hold (volume 3, 4.5.4).
+  public static let physicalLimit: UInt64 = 1 << 52
 
   /// Bytes that one entry of a level covers.
   @inline(__always)

@@ -17,7 +17,7 @@ let package = Package(
     .executableTarget(name: "A", dependencies: ["Shared"]),
     .executableTarget(name: "Z", dependencies: ["Shared"]),
   ]
-    + ["Allocates", "Prints", "Nests", "Unknown", "Recurses", "Locks"].map {
+    + ["Allocates", "Prints", "Nests", "Unknown", "Recurses", "Locks", "Sleeps"].map {
       .executableTarget(name: $0, dependencies: [apus])
     }
 )

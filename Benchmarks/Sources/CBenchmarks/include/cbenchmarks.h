@@ -31,3 +31,6 @@ void benchmark_leave_block(unsigned long block);
 
 // Writes a word of one of two lines of memory that nobody else uses.
 void benchmark_write_line(long line, long word);
+
+// Touches 64 KiB of stack, whose memory comes with the first access and stays.
+void benchmark_touch_stack(void);

@@ -63,7 +63,11 @@ void probe_count(const void *_Nonnull counter, long cpu);
 // Fills the general registers, writes to the page at `address`, and returns 0 if all still hold what they did,
 // and the flags too; otherwise the number of the first that does not, from 1 on.
 uint64_t probe_fault_registers(uint64_t address);
+// Recurses, with 256 bytes of stack each time, and returns the sum of `value` over all calls.
+uint64_t probe_deep(uint64_t depth, uint64_t value);
 // Recurses until the stack ends.
 uint64_t probe_overflow(uint64_t depth);
 // Tries the functions of <stdlib.h>; returns the line of what does not hold, or 0.
 uint64_t probe_heap(uint64_t seed);
+// The same with blocks of several MiB.
+uint64_t probe_large_heap(uint64_t seed);

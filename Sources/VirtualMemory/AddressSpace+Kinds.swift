@@ -1,0 +1,15 @@
+import Machine
+
+extension AddressSpace {
+  /// Runs `body` with the number of a kind of areas, to write it into entries. Of the kind without a
+  /// name it costs nothing, of others some 100 instructions and a lock. Outside of epoch sections.
+  @inline(__always)
+  func withNumber<Result>(
+    of kind: AreaKind, _ body: (Int) throws(AddressSpaceError) -> Result
+  ) throws(AddressSpaceError) -> Result {
+    if kind.isAnonymous { return try body(0) }
+    let number = try areaKinds.pin(kind, of: frames) { collectAreaNumbers(&$0) }
+    defer { areaKinds.unpin(number) }
+    return try body(number)
+  }
+}
