@@ -35,7 +35,8 @@ public struct Stack: ~Copyable {
     // A guard and a stack of the same size are aligned to both, so that they share tables with others.
     let alignment = gap == size && size & (size &- 1) == 0 ? 2 &* size : 4096
     let start = try AddressSpace.shared.reserve(
-      byteCount: gap &+ size, alignment: alignment, as: AreaKind(.guard, named: name))
+      byteCount: gap &+ size, alignment: alignment, as: AreaKind(.guard, named: name),
+      options: .forAllCPUs)
     do throws(AddressSpaceError) {
       try AddressSpace.shared.map(
         at: start &+ gap, byteCount: size, .write, as: AreaKind(.stack, named: name),
