@@ -144,7 +144,7 @@ struct ArchiveParser {
 
   /// Gives every name of a file the contents that came with the last name that had any.
   private mutating func resolveLinks() {
-    links.sort { $0.precedes($1) }
+    links.heapSort { $0.precedes($1) }
     var index = 0
     while index < links.count {
       var end = index

@@ -25,7 +25,7 @@ struct FileTreeBuilder {
 
   private func sortedEntries() -> [Int] {
     var order = Array(0..<archive.entries.count)
-    order.sort { left, right in
+    order.heapSort { left, right in
       let result = comparePaths(left, right)
       return result == 0 ? left < right : result < 0
     }

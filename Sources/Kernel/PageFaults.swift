@@ -50,6 +50,24 @@ enum PageFaults {
     #endif
   }
 
+  /// The same with interrupts as they were in the interrupted code, off before and after.
+  @inline(__always)
+  static func handle(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> UInt64 {
+    let trap = TrapFrame(frame)
+    if trap.interruptsWereEnabled { Processor.enableInterrupts() }
+    let result = handle(trap)
+    Processor.disableInterrupts()
+    return result.rawValue
+  }
+
+  @inline(never)
+  static func handleTraced(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> UInt64 {
+    let start = Trace.begin()
+    let result = handle(frame)
+    Trace.record(.fault, since: start, frame.pointee.address)
+    return result
+  }
+
   @inline(__always)
   private static func resolve(_ trap: TrapFrame, _ isNested: Bool) -> Result {
     let access: PageFault.Access =
@@ -73,13 +91,7 @@ enum PageFaults {
 /// are on meanwhile if they were. Returns 0 when the access may be tried again.
 @c(apus_handle_page_fault)
 public func handlePageFault(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> UInt64 {
-  let trap = TrapFrame(frame)
-  let start = Trace.begin()
-  if trap.interruptsWereEnabled { Processor.enableInterrupts() }
-  let result = PageFaults.handle(trap)
-  Processor.disableInterrupts()
-  Trace.record(.fault, since: start, trap.accessAddress)
-  return result.rawValue
+  Trace.isRecording ? PageFaults.handleTraced(frame) : PageFaults.handle(frame)
 }
 
 /// A page fault in the attempt to go on at the interrupted stack, of which a page is missing. Interrupts

@@ -69,10 +69,10 @@ enum Panic {
   ) -> Never {
     begin { stop(trapped) }
     let frame = TrapFrame(trapped)
-    let area = AddressSpace.shared.area(at: frame.accessAddress)
-    write(summary(of: frame, failure, area))
+    let area = AddressSpace.shared.meaning(of: frame.accessAddress)
+    write(summary(of: frame, failure, area?.kind))
     writeThread()
-    if let area { write(AreaLine(area).text) }
+    if let area { write(AreaLine(area.kind, area.permissions).text) }
     switch failure {
     case .outOfMemory, .noMemoryForStack:
       writeMemory()
@@ -165,12 +165,12 @@ enum Panic {
   }
 
   private static func summary(
-    of frame: TrapFrame, _ failure: PageFaults.Result? = nil, _ area: AddressSpace.Area? = nil
+    of frame: TrapFrame, _ failure: PageFaults.Result? = nil, _ area: AreaKind? = nil
   ) -> LogMessage {
     var line: LogMessage = "panic on CPU \(CPU.current.index): \(frame.name)"
     guard let access = frame.memoryAccess else { return line }
     let isOverflow =
-      failure == .stackOverflow || area?.kind.backing == .guard
+      failure == .stackOverflow || area?.backing == .guard
       || KernelAddressSpace.isStackRegion(access.address)
     // A double fault leaves no word of what was accessed, unless a page fault was on the way.
     if frame.isDoubleFault && !isOverflow { return line }

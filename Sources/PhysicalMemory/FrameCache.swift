@@ -45,6 +45,7 @@ struct FrameStack<let capacity: Int>: ~Copyable {
 
   /// Gives the `number` blocks that have been here longest to the buddy system. Blocks that came
   /// one after the other and lie in a row go back as one.
+  @inline(never)
   mutating func drain(_ number: Int, order: Int, to buddies: inout BuddySystem) {
     let count = count.load(ordering: .relaxed)
     let number = Swift.min(number, count)

@@ -107,6 +107,7 @@ public enum BenchmarkCatalog {
     Benchmark("semaphore-pair", target: 32, peer: 76, linux: 35),
     Benchmark("rwlock-read-pair", target: 30, peer: 50, linux: 67),
     Benchmark("rwlock-write-pair", target: 30),
+    Benchmark("thread-local", target: 16),
     Benchmark("map-unmap-4k", target: 600, peer: 4_127, linux: 16_989),
     Benchmark("map-unmap-1m", target: 700, peer: 5_657),
     Benchmark("map-unmap-4k-1000-areas", target: 660, peer: 27_896, linux: 20_562),

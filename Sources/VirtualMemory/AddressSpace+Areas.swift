@@ -68,6 +68,16 @@ extension AddressSpace {
     }
   }
 
+  /// What a page is for, and what may be done with it; `nil` where nothing is mapped. Any context but
+  /// handlers. Some 60 instructions.
+  public borrowing func meaning(
+    of address: UInt64
+  ) -> (kind: AreaKind, permissions: PagePermissions)? {
+    guard address >= lowest.value, address < limit.value else { return nil }
+    let meaning = Epoch.shared.read { EntryRange(at: address, in: rootTable).meaning }
+    return meaning.map { (areaKinds[$0.area], $0.permissions) }
+  }
+
   /// Where a page is, as the processor finds it.
   public struct Translation: Equatable, Sendable {
     /// The physical address that the virtual one leads to.

@@ -7,9 +7,14 @@ extension AddressSpace {
   func withNumber<Result>(
     of kind: AreaKind, _ body: (Int) throws(AddressSpaceError) -> Result
   ) throws(AddressSpaceError) -> Result {
-    if kind.isAnonymous { return try body(0) }
-    let number = try areaKinds.pin(kind, of: frames) { collectAreaNumbers(&$0) }
-    defer { areaKinds.unpin(number) }
+    // One copy of the body.
+    let number = kind.isAnonymous ? 0 : try pinNumber(of: kind)
+    defer { if number != 0 { areaKinds.unpin(number) } }
     return try body(number)
+  }
+
+  @inline(never)
+  private func pinNumber(of kind: AreaKind) throws(AddressSpaceError) -> Int {
+    try areaKinds.pin(kind, of: frames) { collectAreaNumbers(&$0) }
   }
 }

@@ -49,7 +49,8 @@ extension AddressSpace {
     }
   }
 
-  /// The same for the kind with a number.
+  /// The same for the kind with a number. By itself, so that it is in an image once.
+  @inline(never)
   func map(
     byteCount: UInt64, alignment: UInt64, hint: UInt64?, _ permissions: PagePermissions, area: Int,
     options: MapOptions

@@ -101,6 +101,26 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// sleeps. No lock is taken but the frame allocator's when its caches are empty, and for a copy that a
   /// write needs the one of the page's table.
   public func handle(_ fault: PageFault) -> PageFault.Outcome {
+    resolveQuickly(fault) ? .resolved : handleSlowly(fault)
+  }
+
+  /// The same on a small stack, for accesses that never need a copy: the result is `needsCopy` if one
+  /// does.
+  public func handleWithoutCopying(_ fault: PageFault) -> PageFault.Outcome {
+    resolve(fault)
+  }
+
+  @inline(__always)
+  private func resolveQuickly(_ fault: PageFault) -> Bool {
+    guard fault.address >= lowest.value, fault.address < limit.value else { return false }
+    let section = Epoch.shared.enter()
+    let isResolved = fault.resolveQuickly(in: rootTable, for: ownTables)
+    section.leave()
+    return isResolved
+  }
+
+  @inline(never)
+  private func handleSlowly(_ fault: PageFault) -> PageFault.Outcome {
     while true {
       let outcome = resolve(fault)
       if outcome != .needsCopy { return outcome }
@@ -108,11 +128,6 @@ public struct AddressSpace: ~Copyable, Sendable {
     }
   }
 
-  /// The same on a small stack, for accesses that never need a copy: the result is `needsCopy` if one
-  /// does.
-  public func handleWithoutCopying(_ fault: PageFault) -> PageFault.Outcome { resolve(fault) }
-
-  @inline(__always)
   private func resolve(_ fault: PageFault) -> PageFault.Outcome {
     guard fault.address >= lowest.value, fault.address < limit.value else { return .unmapped }
     while true {

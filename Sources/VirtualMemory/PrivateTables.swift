@@ -62,6 +62,13 @@ struct PrivateTables {
 
   // MARK: Filling
 
+  /// Whether the processor finds all that is in the common tree at an address: there is nothing to fill.
+  @inline(__always)
+  func leadsToCommonTables(_ address: UInt64) -> Bool {
+    hasRoot && state.pointee.scheme == .shared
+      && root.slot(address, level: PageTableFormat.rootLevel).pointee.isPresent
+  }
+
   /// Makes this CPU's processor find what a fault has found in the common tree: `entry`, which leads to
   /// a page, in `slot` at `level`. In the epoch section in which it was found.
   ///

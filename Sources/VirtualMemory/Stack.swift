@@ -32,8 +32,9 @@ public struct Stack: ~Copyable {
     #if hasFeature(Embedded)
     let size = UInt64(byteCount)
     let gap = guardByteCount(for: size)
-    // A guard and a stack of the same size are aligned to both, so that they share tables with others.
-    let alignment = gap == size && size & (size &- 1) == 0 ? 2 &* size : 4096
+    // A guard and a stack of the same size are aligned to both, so that they share tables with others, and
+    // large ones so that they need few.
+    let alignment = gap != size ? gap : size & (size &- 1) == 0 ? 2 &* size : 4096
     let start = try AddressSpace.shared.reserve(
       byteCount: gap &+ size, alignment: alignment, as: AreaKind(.guard, named: name))
     do throws(AddressSpaceError) {
@@ -68,10 +69,10 @@ public struct Stack: ~Copyable {
     (bottom, byteCount)
   }
 
-  /// Bytes below a stack: as many as it has, but no more than a function's frame should have, since no
-  /// compiler probes stacks.
+  /// Bytes below a stack: as many as it has, up to what one entry of the second level is for. No function's
+  /// frame should be larger, since no compiler probes stacks.
   private static func guardByteCount(for byteCount: UInt64) -> UInt64 {
-    Swift.min(byteCount, KernelAddressSpace.stackGap)
+    Swift.min(byteCount, 2 << 20)
   }
 
   #if hasFeature(Embedded)
