@@ -21,6 +21,7 @@ enum AddressSpaceScenarios {
       faultAndFault, faultAndUnmap, faultAndProtect, faultAndDiscard, faultAndTableRemoval,
       mapAndMap,
       splitAndFault, unmapAndUnmap, unmapAndReuse, fillAndDiscard, leaveAndUnmap,
+      protectAndUnmap,
     ]
   }
 
@@ -447,6 +448,21 @@ enum AddressSpaceScenarios {
         simulation.check(value != 7, "another page is read")
         simulation.check(!wasUnmapped || value == nil, "a page is read that was unmapped")
       }
+    }
+  }
+
+  /// A page that may only be read any more is still known to those that have a copy of it, when it goes.
+  static let protectAndUnmap = scenario("protect-unmap", cpuCount: 2) { machine, simulation in
+    simulation.check(machine.map(base, 2), "no range")
+    machine.cpu {
+      _ = machine.write(1, to: base)
+      simulation.check(
+        (try? machine.space.protect(at: base, byteCount: page, [])) != nil, "protect is refused")
+      machine.unmap(base)
+      simulation.check(machine.write(7, to: base + page), "no page")
+    }
+    machine.cpu {
+      for _ in 0..<3 { simulation.check(machine.read(base) != 7, "another page is read") }
     }
   }
 }

@@ -13,11 +13,7 @@ enum Threads {
         finish([spawn { run { spawn {}.join() } }])
       },
       Benchmark(
-        "thread-create-join-late", rounds: 1_000,
-        prepare: {
-          prepare()
-          for _ in 0..<100_000 { spawn {}.join() }
-        }
+        "thread-create-join-late", rounds: 1_000, prepare: prepareLate
       ) { run in
         finish([spawn { run { spawn {}.join() } }])
       },
