@@ -38,7 +38,8 @@ extension AddressSpaceScenarios {
         (try? machine.space.map(at: base + 8 * page, byteCount: 2 * page, [])) != nil,
         "what is free is refused")
       simulation.check(machine.read(base + 9 * page) == 0, "what was mapped is not there")
-      simulation.check(!machine.write(1, to: base + 9 * page), "a page is written that is read-only")
+      simulation.check(
+        !machine.write(1, to: base + 9 * page), "a page is written that is read-only")
     }
     machine.cpu {
       machine.unmap(base + 3 * page)
@@ -47,7 +48,9 @@ extension AddressSpaceScenarios {
     }
     machine.atEnd {
       simulation.check(machine.read(base) == 1, "a page is lost")
-      for (index, isMapped) in [(1, true), (3, false), (4, false), (7, false), (8, true), (10, false)] {
+      for (index, isMapped) in [
+        (1, true), (3, false), (4, false), (7, false), (8, true), (10, false),
+      ] {
         simulation.check(
           (machine.read(base + UInt64(index) * page) != nil) == isMapped,
           "page \(index) is \(isMapped ? "not " : "")mapped")
