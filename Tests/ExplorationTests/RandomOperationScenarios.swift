@@ -9,7 +9,7 @@ import PhysicalMemory
 enum RandomOperationScenarios {
   static var all: [Scenario] {
     [PageTableScheme.shared, .perCPU].flatMap { scheme in
-      (1...6).map { seed in scenario(seed: seed)(scheme) }
+      (1...3).map { seed in scenario(seed: seed)(scheme) }
     }
   }
 
