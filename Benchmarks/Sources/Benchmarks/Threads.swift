@@ -12,13 +12,7 @@ enum Threads {
       Benchmark("thread-create-join", rounds: 1_000, prepare: prepare) { run in
         finish([spawn { run { spawn {}.join() } }])
       },
-      Benchmark(
-        "thread-create-join-late", rounds: 1_000,
-        prepare: {
-          prepare()
-          for _ in 0..<100_000 { spawn {}.join() }
-        }
-      ) { run in
+      Benchmark("thread-create-join-late", rounds: 1_000, prepare: startMany) { run in
         finish([spawn { run { spawn {}.join() } }])
       },
       // Each of two threads wakes the other one, whose CPU halts by then, and waits: what both CPUs do from
@@ -66,6 +60,11 @@ enum Threads {
   /// Makes the stacks that the scheduler keeps.
   static func prepare() {
     finish([spawn { spawn {}.join() }, spawn {}])
+  }
+
+  private static func startMany() {
+    prepare()
+    for _ in 0..<100_000 { spawn {}.join() }
   }
 
   static func spawn(
