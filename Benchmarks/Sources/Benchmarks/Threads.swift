@@ -12,7 +12,7 @@ enum Threads {
       Benchmark("thread-create-join", rounds: 1_000, prepare: prepare) { run in
         finish([spawn { run { spawn {}.join() } }])
       },
-      Benchmark("thread-create-join-late", rounds: 1_000, prepare: prepareLate) { run in
+      Benchmark("thread-create-join-late", rounds: 1_000, prepare: startMany) { run in
         finish([spawn { run { spawn {}.join() } }])
       },
       // Each of two threads wakes the other one, whose CPU halts by then, and waits: what both CPUs do from
@@ -57,15 +57,14 @@ enum Threads {
     Marks.start()
   }
 
-  /// After so many threads that whatever is kept of ended ones has been used again and again.
-  private static func prepareLate() {
-    prepare()
-    for _ in 0..<100_000 { spawn {}.join() }
-  }
-
   /// Makes the stacks that the scheduler keeps.
   static func prepare() {
     finish([spawn { spawn {}.join() }, spawn {}])
+  }
+
+  private static func startMany() {
+    prepare()
+    for _ in 0..<100_000 { spawn {}.join() }
   }
 
   static func spawn(
