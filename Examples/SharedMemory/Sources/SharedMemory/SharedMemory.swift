@@ -6,7 +6,8 @@ import Apus
   static func main() {
     let scheme = AddressSpace.shared.scheme == .perCPU ? "tables of its own" : "the same tables"
     Console.write("\(CPUSet.online.count) CPUs, each with \(scheme)\n\n")
-    Console.write("what happens                              pages   told  spared  forgotten  all\n")
+    Console.write("what happens                              ")
+    Console.write("pages   told  spared  forgotten  all\n")
     do throws(AddressSpaceError) {
       try run()
     } catch {
