@@ -41,7 +41,8 @@ enum PageFaults {
   @inline(__always)
   static func handle(_ trap: TrapFrame, isNested: Bool = false) -> Result {
     #if CHECKED
-    if let violation = violation(trap) { return violation }
+    // A nested fault is about the stack in use.
+    if !isNested, let violation = violation(trap) { return violation }
     // With a lock held the thread stays on its CPU.
     return HeldLockCount.current > 0
       ? HeldLockCount.withNone { resolve(trap, isNested) } : resolve(trap, isNested)

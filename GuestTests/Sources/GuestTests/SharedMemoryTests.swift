@@ -169,7 +169,7 @@ enum SharedMemoryTests {
       } catch { return t.fail("memory cannot be mapped") }
       CPUSet.online.run { cpu in
         if cpu.index == 0 {
-          for round in 0..<rounds / 10 {
+          for round in 0..<rounds / 40 {
             do throws(AddressSpaceError) {
               let start = base + UInt64(round % 48) * 4096
               try AddressSpace.shared.map(
