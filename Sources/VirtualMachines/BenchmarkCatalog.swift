@@ -103,6 +103,11 @@ public enum BenchmarkCatalog {
     Benchmark("fault-zeroed-1000-areas", target: 950),
     Benchmark("yield-pair", target: 200, peer: 371, linux: 3_045),
     Benchmark("thread-create-join", target: 3_000, peer: 25_324, linux: 75_540),
+    // The same after 100,000 threads.
+    Benchmark("thread-create-join-late", target: 3_000, peer: 234_000),
+    Benchmark("wake-idle-cpu", target: 2_500),
+    Benchmark("ping-pong-one-cpu"),
+    Benchmark("ping-pong-four-cpus"),
     Benchmark("mutex-pair", target: 24, peer: 36, linux: 63),
     Benchmark("semaphore-pair", target: 32, peer: 76, linux: 35),
     Benchmark("rwlock-read-pair", target: 30, peer: 50, linux: 67),

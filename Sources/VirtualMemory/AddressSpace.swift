@@ -26,6 +26,7 @@ public struct AddressSpace: ~Copyable, Sendable {
   let active = Atomic<UInt64>(0)
   let removedTables = RemovedTables()
   private let cpuArenas = CPULocal<Arena>()
+  private let cpuCommonArenas = CPULocal<Arena>()
   let areaKinds = AreaKinds()
 
   /// An address space that is nowhere yet.
@@ -46,15 +47,16 @@ public struct AddressSpace: ~Copyable, Sendable {
     usesPrivateTables.set(scheme == .perCPU ? 1 : 0)
     self.cpuCount.set(cpuCount)
     let arenasByteCount = CPULocal<Arena>.byteCount(for: cpuCount)
-    let byteCount = UInt64(arenasByteCount + CPULocal<PrivateTables.State>.byteCount(for: cpuCount))
+    let byteCount = UInt64(
+      2 * arenasByteCount + CPULocal<PrivateTables.State>.byteCount(for: cpuCount))
     let storage = try frames.pointee.allocate(
       count: Int((byteCount + FrameAllocator.frameSize - 1) / FrameAllocator.frameSize))
     let pointer = PhysicalMemoryWindow.pointer(to: storage.rawValue).unsafelyUnwrapped
-    cpuArenas.initialize(in: pointer, count: cpuCount) {
-      let number = arenas.number(of: $0.index)
-      return Arena(cursor: arenas.start(number), end: arenas.end(number))
+    cpuArenas.initialize(in: pointer, count: cpuCount) { arenas.own(of: $0.index) }
+    cpuCommonArenas.initialize(in: pointer + arenasByteCount, count: cpuCount) {
+      arenas.commonPart(of: $0.index)
     }
-    privateTables.initialize(in: pointer + arenasByteCount, count: cpuCount) { _ in
+    privateTables.initialize(in: pointer + 2 * arenasByteCount, count: cpuCount) { _ in
       PrivateTables.State(scheme: scheme, frames: frames, start: start, end: end)
     }
   }
@@ -94,6 +96,10 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// What this CPU notes about its arena. With preemption off.
   @inline(__always)
   var ownArena: UnsafeMutablePointer<Arena> { cpuArenas.current }
+
+  /// The same about its part of the arena for all CPUs.
+  @inline(__always)
+  var commonArena: UnsafeMutablePointer<Arena> { cpuCommonArenas.current }
 
   // MARK: Faults
 
@@ -234,13 +240,16 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// Takes out empty tables when this CPU has left too many behind. Outside of epoch sections.
   @inline(never)
   func trimIfNeeded() {
-    let number = Processor.withPreemptionDisabled { () -> Int? in
+    let found = Processor.withPreemptionDisabled { () -> (own: Arena, common: Arena)? in
       guard ownArena.pointee.hasTooManyEmptyTables else { return nil }
       ownArena.pointee.emptyTableCount = 0
-      return arenas.number(of: Processor.index)
+      return (ownArena.pointee, commonArena.pointee)
     }
-    guard let number else { return }
-    trim(from: arenas.start(number), to: arenas.end(number))
+    guard let found else { return }
+    trim(from: found.own.start, to: found.own.end)
+    if found.common.start != found.own.start {
+      trim(from: found.common.start, to: found.common.end)
+    }
     removedTables.freeThosePassed(of: frames)
   }
 
