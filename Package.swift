@@ -25,7 +25,7 @@ let kernel: [SwiftSetting] =
     .enableExperimentalFeature("RawLayout"), .enableExperimentalFeature("Lifetimes"),
   ]
 
-/// Code that runs once, at the start, and never in interrupts: small rather than fast.
+/// For modules that an image runs through once, and never in interrupts: small, not fast.
 let small: [SwiftSetting] =
   kernel + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 

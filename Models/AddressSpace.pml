@@ -2,31 +2,33 @@
  * table serves all CPUs.
  *
  * The address space is one upper entry and, while it leads to a table, that table's slots, one for
- * each of two pages. A fault takes no lock and only turns what is reserved into what is present. A
- * range operation holds the lock of the lowest table that covers its range, and of the table below
- * it that it changes, until every CPU has forgotten the old translations. A table that is removed
- * has all its slots marked, so that a late fault starts again, and is freed when no CPU can still
- * be on its way through it.
+ * each of two pages. The upper entry may promise both pages, or the first one alone. A fault takes no
+ * lock and only turns what is reserved into what is present, or into a table that says the same. A range
+ * operation holds the lock of the lowest table that covers its range, and of the table below
+ * it that it changes, until every CPU has forgotten the old translations. What it takes away is marked
+ * as changing until then. A table in which nothing is left stays, until a trim takes it out, under its
+ * lock and its parent's; it is freed when no CPU can still be on its way through it.
  *
- * CPU 0 unmaps both pages at once and maps them again. CPU 1 protects, drops or unmaps a
- * single page. CPU 2 reads and writes. Each access goes through a TLB and a cache of the upper entry,
+ * CPU 0 unmaps both pages at once and trims. CPU 1 protects, drops or unmaps a single page, or maps the
+ * first one. CPU 2 reads and writes. Each access goes through a TLB and a cache of the upper entry,
  * which keep what they have until they are told. The processor's walk is two steps; so is a fault.
  *
- * Checked: nobody reaches a frame that is free or another page's; when an operation ends, no CPU
- * has a translation of its range that the table does not have; no table is read that is free; no
- * frame and no table is lost; everybody gets on.
+ * Checked: nobody reaches a frame that is free or another page's; no page is had that was not mapped;
+ * when an operation ends, no CPU has a translation of its range that the table does not have; no table is
+ * read that is free; no frame and no table is lost; everybody gets on.
  *
  * Planted bugs:
  *   NO_SHOOTDOWN           the other CPUs are not told
  *   FREE_BEFORE_ANSWERS    frames are free before all CPUs have answered
  *   UNLOCK_BEFORE_ANSWERS  the locks are free before all CPUs have answered
- *   RETURN_WITHOUT_LOCK    an operation that finds nothing mapped does not wait for the lock
  *   WAIT_WITHOUT_ANSWERING a CPU that waits for a lock does not answer
- *   NO_MARKS               the slots of a table that is removed are left as they are
+ *   TRIM_BEFORE_LOCK       whether a table is empty is looked at before its lock is held
  *   NO_EPOCH               a removed table is free without waiting for those who are inside
  *   TABLE_BEFORE_ANSWERS   a removed table is given up before all CPUs have answered
  *   NO_DETACHED_CHECK      an operation does not look whether the table that it locked was removed
  *   PROTECT_BY_STORE       a slot is protected by a load and a store
+ *   UNMAP_BY_STORE         a promise is taken away by a load and a store
+ *   FILL_WHOLE             a table in place of a promise for a part promises all
  */
 #define CPUS 3
 #define PAGES 2
@@ -36,16 +38,18 @@
 /* Upper entry and slots: permission 0 is read, 1 is read and write. */
 #define UNMAPPED 0
 #define RESERVED(permission) (1 + (permission))
-#define MARKED 3
+#define PART 3              /* of the upper entry: read and write for the first page alone */
 #define BUSY(permission) (4 + (permission))
-#define PRESENT(frame, permission) (6 + 2 * (frame) + (permission))
+#define GOING 6             /* changing, and nothing afterwards */
+#define PRESENT(frame, permission) (8 + 2 * (frame) + (permission))
 #define TABLE(table) (16 + (table))
 #define isReserved(entry) (entry == 1 || entry == 2)
 #define isBusy(entry) (entry == 4 || entry == 5)
-#define isPresent(entry) (entry >= 6 && entry < 16)
+#define isPresent(entry) (entry >= 8 && entry < 16)
 #define isTable(entry) (entry >= 16)
 #define permissionOf(entry) (isReserved(entry) -> entry - 1 : (entry & 1))
-#define frameOf(entry) ((entry - 6) / 2)
+#define frameOf(entry) ((entry - 8) / 2)
+#define isPromise(entry) (isReserved(entry) || entry == PART)
 #define SLOT(table, page) slot[(table) * PAGES + (page)]
 
 byte upper = RESERVED(1);
@@ -71,6 +75,7 @@ byte asked[CPUS];           /* by the asking CPU: who has not answered */
 byte askedPages[CPUS];
 bool interruptsOff[CPUS];
 byte finished;
+bool wasMapped = true;      /* whether the second page was, at the start */
 
 #define BIT(number) (1 << (number))
 #define ALL (BIT(CPUS) - 1)
@@ -141,8 +146,12 @@ inline takeTable(filling) {
     :: new < TABLES ->
       table[new] = held;
       detached[new] = false;
-      SLOT(new, 0) = filling;
-      SLOT(new, 1) = filling
+      SLOT(new, 0) = (filling == PART -> RESERVED(1) : filling);
+#ifdef FILL_WHOLE
+      SLOT(new, 1) = (filling == PART -> RESERVED(1) : filling)
+#else
+      SLOT(new, 1) = (filling == PART -> UNMAPPED : filling)
+#endif
     :: else
     fi
   }
@@ -155,6 +164,7 @@ inline takeFrame() {
     :: new < FRAMES && frame[new] != free -> new++
     :: else -> break
     od;
+    assert(page == 0 || wasMapped);
     if :: new < FRAMES -> frame[new] = held; pageOf[new] = page :: else fi
   }
 }
@@ -168,8 +178,9 @@ inline fault() {
   :: else ->
     entry = upper;
     if
-    :: entry == UNMAPPED -> found = 0
-    :: isReserved(entry) ->
+    :: entry == UNMAPPED || entry == PART && page == 1 -> found = 0
+    :: entry == GOING -> found = 1
+    :: isReserved(entry) || entry == PART && page == 0 ->
       takeTable(entry);
       if
       :: new == TABLES -> found = 0
@@ -185,8 +196,7 @@ inline fault() {
       below = entry - 16;
       d_step { assert(table[below] != free); entry = SLOT(below, page) }
       if
-      :: entry == MARKED
-      :: isBusy(entry) -> found = 1
+      :: isBusy(entry) || entry == GOING -> found = 1
       :: entry == UNMAPPED || ((isReserved(entry) || isPresent(entry)) && permissionOf(entry) < writes) ->
         found = 0
       :: isReserved(entry) && permissionOf(entry) >= writes ->
@@ -337,59 +347,102 @@ inline checkTranslations(pages_) {
   }
 }
 
-/* Unmaps both pages: what leads to them, as one. */
+/* Unmaps a slot of a table whose lock is held. */
+inline unmapSlot(page_) {
+#ifdef UNMAP_BY_STORE
+  entry = SLOT(below, page_);
+  d_step { SLOT(below, page_) = (isPresent(entry) -> GOING : UNMAPPED); collect(entry) }
+#else
+  d_step {
+    entry = SLOT(below, page_);
+    SLOT(below, page_) = (isPresent(entry) -> GOING : UNMAPPED);
+    collect(entry)
+  }
+#endif
+}
+inline endChange(page_) {
+  d_step { if :: SLOT(below, page_) == GOING -> SLOT(below, page_) = UNMAPPED :: else fi }
+}
+
+/* Unmaps both pages: what leads to them, as one, or each. A table stays. */
 inline unmapAll() {
   enter();
-#ifdef RETURN_WITHOUT_LOCK
-  if
-  :: upper == UNMAPPED -> goto nothingToUnmap
-  :: else
-  fi;
-#endif
   acquire(rootLock);
-  new = TABLES;
+  below = TABLES;
   do
-  :: atomic { isReserved(upper) -> upper = UNMAPPED }; break
+  :: atomic { isPromise(upper) -> upper = UNMAPPED }; break
   :: upper == UNMAPPED -> break
   :: isTable(upper) ->
-    new = upper - 16;
-    acquire(lock[new]);
-    upper = UNMAPPED;
-    d_step { changed = true; entry = SLOT(new, 0) };
-#ifndef NO_MARKS
-    d_step { entry = SLOT(new, 0); SLOT(new, 0) = MARKED; collect(entry) }
-    d_step { entry = SLOT(new, 1); SLOT(new, 1) = MARKED; collect(entry) }
-#else
-    d_step { entry = SLOT(new, 0); collect(entry) }
-    d_step { entry = SLOT(new, 1); collect(entry) }
-#endif
-    d_step { detached[new] = true; lock[new] = false; entry = 0 }
+    below = upper - 16;
+    acquire(lock[below]);
+    unmapSlot(0);
+    unmapSlot(1);
+    entry = 0;
     break
   od;
 #ifdef UNLOCK_BEFORE_ANSWERS
+  if :: below < TABLES -> release(lock[below]) :: else fi;
   release(rootLock);
-#endif
-#ifdef TABLE_BEFORE_ANSWERS
-  giveUp(new);
 #endif
 #ifdef FREE_BEFORE_ANSWERS
   freeCollected();
 #endif
   if :: changed -> shootDown() :: else fi;
+  if
+  :: below < TABLES ->
+    endChange(0);
+    endChange(1);
 #ifndef UNLOCK_BEFORE_ANSWERS
-  checkTranslations(3);
+    checkTranslations(3);
+    release(lock[below])
+#endif
+  :: else
+#ifndef UNLOCK_BEFORE_ANSWERS
+    -> checkTranslations(3)
+#endif
+  fi;
+#ifndef UNLOCK_BEFORE_ANSWERS
   release(rootLock);
 #endif
   freeCollected();
-#ifndef TABLE_BEFORE_ANSWERS
-  giveUp(new);
+  leave();
+  d_step { changed = false; below = 0; entry = 0 }
+}
+
+/* Takes the table out if nothing is left in it. */
+inline trim() {
+  enter();
+  acquire(rootLock);
+  below = TABLES;
+  if
+  :: isTable(upper) ->
+    below = upper - 16;
+#ifdef TRIM_BEFORE_LOCK
+    found = (SLOT(below, 0) == UNMAPPED && SLOT(below, 1) == UNMAPPED);
+    acquire(lock[below]);
+#else
+    acquire(lock[below]);
+    found = (SLOT(below, 0) == UNMAPPED && SLOT(below, 1) == UNMAPPED);
 #endif
-#ifdef RETURN_WITHOUT_LOCK
-nothingToUnmap:
-  checkTranslations(3);
+    if
+    :: found -> upper = GOING; detached[below] = true; release(lock[below])
+    :: else -> release(lock[below]); below = TABLES
+    fi
+  :: else
+  fi;
+#ifdef TABLE_BEFORE_ANSWERS
+  giveUp(below);
+#endif
+  if
+  :: below < TABLES -> shootDown(); upper = UNMAPPED
+  :: else
+  fi;
+  release(rootLock);
+#ifndef TABLE_BEFORE_ANSWERS
+  giveUp(below);
 #endif
   leave();
-  d_step { changed = false; new = 0 }
+  d_step { below = 0; found = 0 }
 }
 
 /* A removed table is freed when all who are inside now have left. */
@@ -409,15 +462,10 @@ inline giveUp(table_) {
   }
 }
 
-inline mapAll() {
-  acquire(rootLock);
-  d_step { if :: upper == UNMAPPED -> upper = RESERVED(1) :: else fi }
-  release(rootLock)
-}
-
 #define PROTECT 0
 #define DROP 1
 #define UNMAP 2
+#define MAP 3
 
 /* One operation on one page. */
 inline changePage() {
@@ -427,7 +475,12 @@ inline changePage() {
   :: else ->
     entry = upper;
     if
-    :: isReserved(entry) ->
+    :: entry == GOING ->
+      /* The lock is another's until the entry is nothing. */
+      acquire(rootLock);
+      release(rootLock)
+    :: isPromise(entry) && operation == MAP -> done = true  /* refused */
+    :: isPromise(entry) && operation != MAP ->
       /* A part of what is reserved as one: a table is made first, as a fault would. */
       takeTable(entry);
       if
@@ -438,18 +491,15 @@ inline changePage() {
         }
       fi
     :: entry == UNMAPPED ->
-      /* Nothing is mapped: true at the look under the lock, which others hold until it is. */
-#ifdef RETURN_WITHOUT_LOCK
-      checkTranslations(BIT(page));
-      done = true
-#else
+      /* Nothing is mapped, and no CPU remembers anything else: it became so after all had answered. */
       acquire(rootLock);
       if
-      :: upper == UNMAPPED -> checkTranslations(BIT(page)); done = true
+      :: upper == UNMAPPED ->
+        checkTranslations(BIT(page));
+        d_step { if :: operation == MAP -> upper = PART :: else fi; done = true }
       :: else
       fi;
       release(rootLock)
-#endif
     :: isTable(entry) ->
       below = entry - 16;
       acquire(lock[below]);
@@ -508,7 +558,11 @@ inline changeSlot() {
       fi
     }
   :: operation == UNMAP ->
-    d_step { entry = SLOT(below, page); SLOT(below, page) = UNMAPPED; collect(entry) }
+    unmapSlot(page)
+  :: operation == MAP ->
+    d_step {
+      if :: SLOT(below, page) == UNMAPPED -> SLOT(below, page) = RESERVED(1) :: else fi
+    }
   fi;
 #ifdef UNLOCK_BEFORE_ANSWERS
   release(lock[below]);
@@ -520,7 +574,11 @@ inline changeSlot() {
   checkTranslations(BIT(page));
   d_step {
     entry = SLOT(below, page);
-    if :: isBusy(entry) -> SLOT(below, page) = RESERVED(permissionOf(entry)) :: else fi
+    if
+    :: isBusy(entry) -> SLOT(below, page) = RESERVED(permissionOf(entry))
+    :: entry == GOING -> SLOT(below, page) = UNMAPPED
+    :: else
+    fi
   }
 #ifndef UNLOCK_BEFORE_ANSWERS
   release(lock[below]);
@@ -532,7 +590,7 @@ proctype CPU(byte cpu) {
   byte page, writes, entry, new, found, below, index, collected, pages, other, operation, count;
   bool changed, done;
   do
-  :: count == 2 || cpu == 1 && count == 1 -> break
+  :: count == (cpu == 0 -> 2 : 1) -> break
   :: else ->
     count++;
     if
@@ -540,11 +598,14 @@ proctype CPU(byte cpu) {
       pages = 3;
       if
       :: count == 1 -> unmapAll()
-      :: count == 2 -> mapAll()
+      :: count == 2 -> trim()
       fi
     :: cpu == 1 ->
       if :: page = 0 :: page = 1 fi;
-      if :: operation = PROTECT :: operation = DROP :: operation = UNMAP fi;
+      if
+      :: operation = PROTECT :: operation = DROP :: operation = UNMAP
+      :: page == 0 -> operation = MAP
+      fi;
       changePage()
     :: cpu == 2 ->
       if :: page = 0 :: page = 1 fi;
@@ -592,6 +653,10 @@ proctype Balance() {
 
 init {
   atomic {
+    if
+    :: true
+    :: true -> upper = PART; wasMapped = false
+    fi;
     run CPU(0);
     run CPU(1);
     run CPU(2);

@@ -1,14 +1,16 @@
-/* Models Sources/VirtualMemory: the scheme `perCPU`, where each CPU has page tables of its own and
- * copies into them, when it faults, what the authoritative table says.
+/* Models Sources/VirtualMemory/PrivateTables.swift: the copies that CPUs have of entries of the common
+ * page table. In the scheme `perCPU` that are the entries of pages, in `shared` those of the root.
  *
- * One page. Its authoritative entry has a set of holders, the CPUs that may have a copy. A fault
- * puts its CPU into the set, looks at the authoritative entry again, and then writes the copy, all
- * with interrupts off. A range operation changes the entry, reads the set and asks the holders;
- * each clears its copy, forgets the translation, leaves the set, and answers. Upper levels and
- * their removal are the business of `AddressSpace.pml`.
+ * One page. Its common entry has a set of holders, the CPUs that have a copy. A fault puts its CPU
+ * into the set, looks at the common entry again, and then writes the copy, all with interrupts off. A
+ * range operation changes the entry and then exchanges the set for an empty one; it asks those that
+ * were in it, and each clears its copy, forgets the translation, and answers. An operation that only
+ * takes permissions leaves the set as it is: each reduces its copy. A CPU may give its copy up of its
+ * own accord (`PrivateTables+Release.swift`). Upper levels and their removal are the business of
+ * `AddressSpace.pml`.
  *
- * CPU 0 does two operations, CPU 1 one operation and an access, CPU 2 two accesses. Handlers
- * access no memory of an address space.
+ * CPU 0 does two operations, CPU 1 one operation and an access, CPU 2 two things: accesses, or giving
+ * up. Handlers access no memory of an address space.
  *
  * Checked: nobody reaches a frame that is free; when an operation ends, no CPU has more than the
  * authoritative entry gives; who has a copy is a holder; no frame is lost; everybody gets on.
@@ -18,12 +20,13 @@
  *   NO_SECOND_LOOK           the authoritative entry is not looked at again
  *   LOOK_BEFORE_HOLDING      the second look comes before the CPU is in the set
  *   NOT_A_HOLDER             a fault does not put its CPU into the set
+ *   TAKEN_WITH_COPIES_LEFT   also an operation that leaves the copies empties the set
  *   LEAVE_WITH_OLD_COPY      a fault that gives up leaves the set although it has an older copy
  *   HOLDERS_BEFORE_CHANGE    an operation reads the set before it changes the entry
  *   FREE_BEFORE_ANSWERS      the frame is free before all holders have answered
  *   UNLOCK_BEFORE_ANSWERS    the lock is free before all holders have answered
  *   NO_FORGETTING            a holder clears its copy and goes on with what it remembers of it
- *   CLEARED_BY_ASKER         the asking CPU clears the set, after the answers
+ *   SAME_FRAME_IS_ENOUGH     the second look does not compare the permissions
  */
 #define CPUS 3
 #define FRAMES 2
@@ -49,19 +52,22 @@ mtype frame[FRAMES] = free;
 byte copy[CPUS];
 byte tlb[CPUS];
 byte asked[CPUS];           /* by the asking CPU: who has not answered */
+bool kept[CPUS];            /* by the asking CPU: copies stay, to read only */
 bool interruptsOff[CPUS];
 byte finished;
 
 #define isAsked(cpu_) ((asked[0] | asked[1] | asked[2]) & BIT(cpu_))
 
+#define reduced(entry) (entry == 0 -> 0 : PRESENT(frameOf(entry), 0))
+#define isTakenBy(cpu_, asker) ((asked[asker] & BIT(cpu_)) && !kept[asker])
+
+/* What the handler does, with interrupts off. */
 inline answer(cpu_) {
   d_step {
-    copy[cpu_] = 0;
+    copy[cpu_] =
+      (isTakenBy(cpu_, 0) || isTakenBy(cpu_, 1) || isTakenBy(cpu_, 2) -> 0 : reduced(copy[cpu_]));
 #ifndef NO_FORGETTING
     tlb[cpu_] = 0;
-#endif
-#ifndef CLEARED_BY_ASKER
-    holders = holders & ~BIT(cpu_);
 #endif
     asked[0] = asked[0] & ~BIT(cpu_);
     asked[1] = asked[1] & ~BIT(cpu_);
@@ -130,8 +136,12 @@ inline fillCopy() {
 #ifdef NO_SECOND_LOOK
   new = true;
 #else
+#ifdef SAME_FRAME_IS_ENOUGH
+  d_step { new = false; if :: isPresent(truth) -> new = (frameOf(truth) == frameOf(entry)) :: else fi };
+#else
 #ifndef LOOK_BEFORE_HOLDING
   new = (truth == entry);
+#endif
 #endif
 #endif
 #ifdef COPY_WITH_INTERRUPTS_ON
@@ -171,6 +181,25 @@ inline access() {
   d_step { found = 0; writes = 0 }
 }
 
+/* The CPU drops what it has, and only then leaves the set. */
+inline giveUp() {
+  interruptsOff[cpu] = true;
+  d_step { copy[cpu] = 0; tlb[cpu] = 0 };
+  holders = holders & ~BIT(cpu);
+  interruptsOff[cpu] = false
+}
+
+inline readHolders() {
+  d_step {
+    targets = holders;
+#ifdef TAKEN_WITH_COPIES_LEFT
+    holders = 0
+#else
+    if :: !kept[cpu] -> holders = 0 :: else fi
+#endif
+  }
+}
+
 #define UNMAP 0
 #define MAP 1
 #define PROTECT 2
@@ -183,8 +212,9 @@ inline operate() {
   :: isAsked(cpu) -> answer(cpu)
   od;
   skip;
+  kept[cpu] = (operation == PROTECT);
 #ifdef HOLDERS_BEFORE_CHANGE
-  targets = holders;
+  readHolders();
 #endif
   d_step {
     entry = truth;
@@ -218,17 +248,14 @@ inline operate() {
   if
   :: changed ->
 #ifndef HOLDERS_BEFORE_CHANGE
-    targets = holders;
+    readHolders();
 #endif
+    asked[cpu] = targets;
     if :: targets & BIT(cpu) -> answer(cpu) :: else fi;
-    asked[cpu] = targets & ~BIT(cpu);
     do
     :: asked[cpu] == 0 -> break
     :: isAsked(cpu) -> answer(cpu)
     od;
-#ifdef CLEARED_BY_ASKER
-    holders = holders & ~targets
-#endif
   :: else
   fi;
   skip;
@@ -241,6 +268,12 @@ inline operate() {
       :: tlb[index] != 0 ->
         assert(isPresent(truth) && frameOf(truth) == frameOf(tlb[index]));
         assert(permissionOf(truth) >= permissionOf(tlb[index]))
+      :: else
+      fi;
+      if
+      :: copy[index] != 0 ->
+        assert(isPresent(truth) && frameOf(truth) == frameOf(copy[index]));
+        assert(permissionOf(truth) >= permissionOf(copy[index]))
       :: else
       fi;
       assert(copy[index] == 0 || holders & BIT(index));
@@ -274,8 +307,11 @@ proctype CPU(byte cpu) {
       fi;
       operate()
     :: cpu == 2 || cpu == 1 && count == 2 ->
-      if :: writes = 0 :: writes = 1 fi;
-      access()
+      if
+      :: writes = 0; access()
+      :: writes = 1; access()
+      :: cpu == 2 -> giveUp()
+      fi
     fi;
     operation = 0
   od;

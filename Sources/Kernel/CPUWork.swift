@@ -8,7 +8,10 @@ public enum CPUWork {
   private static let stackSize = BootConstant<Int>(0)
 
   /// Says how large a stack work has. On the boot CPU, before there is any.
-  public static func setStackSize(_ byteCount: Int) { stackSize.set(byteCount) }
+  public static func setStackSize(_ byteCount: Int) {
+    stackSize.set(byteCount)
+    Scheduler.keepStacks(ofSize: byteCount)
+  }
 
   /// Runs `body` on every CPU of `cpus` that is online, at the same time, and waits until all are done.
   ///

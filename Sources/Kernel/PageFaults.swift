@@ -79,10 +79,7 @@ enum PageFaults {
       }
     let fault = PageFault(at: trap.accessAddress, access)
     // A page of a stack is never a copy.
-    let outcome =
-      isNested
-      ? AddressSpace.shared.handleWithoutCopying(fault) : AddressSpace.shared.handle(fault)
-    return switch outcome {
+    return switch AddressSpace.handleOnThisCPU(fault, withoutCopying: isNested) {
     case .resolved: .resolved
     case .outOfMemory: .outOfMemory
     case .forbidden: .forbidden

@@ -84,7 +84,7 @@ struct Processors {
     Processor.prepareInterrupts()
     var storage = Self.zeroedPages(
       byteCount: CrossCall.byteCount(for: count) + UrgentCall.byteCount(for: count)
-        + Epoch.byteCount(for: count)
+        + Epoch.byteCount(for: count) + AddressSpace.byteCount(for: count)
         + Scheduler.byteCount(for: count) + StopState.byteCount(for: count)
         + FrameAllocator.cacheByteCount(for: count) + Heap.byteCount(for: count))
     CrossCall.initialize(in: storage, count: count)
@@ -93,6 +93,8 @@ struct Processors {
     storage += UrgentCall.byteCount(for: count)
     Epoch.shared.initialize(in: storage, count: count)
     storage += Epoch.byteCount(for: count)
+    AddressSpace.initializeCPUs(in: storage, count: count)
+    storage += AddressSpace.byteCount(for: count)
     Scheduler.initialize(in: storage, count: count)
     storage += Scheduler.byteCount(for: count)
     StopState.initialize(in: storage, count: count)

@@ -26,7 +26,7 @@ enum Statistics {
           figures.preemptions, figures.pulls, figures.wakeInterrupts, figures.idleWhileRunnable,
         ])
     }
-    Thread.forEach { thread in
+    Thread.visitAll { thread in
       var line: LogMessage = "thread-stats"
       let values: InlineArray<4, UInt64> = [
         thread.number, UInt64(thread.priority), UInt64(thread.cpu.index), thread.runTime,

@@ -39,13 +39,13 @@ public func parallelMap<Element>(
 /// Adds up what `body` makes of the numbers of `range`: each thread that takes part begins with `initial`,
 /// and `combine` puts their results together, one after the other, in any order.
 ///
-///     let sum = parallelReduce(0..<samples.count, 0.0, combine: { $0 += $1 }) { sum, index in
+///     let sum = parallelReduce(0..<samples.count, 0.0) { sum, index in
 ///       sum += samples[index]
-///     }
+///     } combine: { $0 += $1 }
 public func parallelReduce<Result: Sendable>(
   _ range: Range<Int>, on cpus: CPUSet = .online, _ initial: Result,
-  combine: @Sendable (inout Result, Result) -> Void,
-  _ body: @Sendable (inout Result, Int) -> Void
+  _ body: @Sendable (inout Result, Int) -> Void,
+  combine: @Sendable (inout Result, Result) -> Void
 ) -> Result {
   let total = Total(initial)
   withParallelChunks(of: range, on: cpus) { chunks in

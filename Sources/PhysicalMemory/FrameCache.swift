@@ -196,9 +196,17 @@ struct FrameCache: ~Copyable {
       return
     }
     var runs = 0
+    var starts = InlineArray<4, Int>(repeating: 0)
     while runs < appetite, let start = buddies.take(order: Self.runOrder) {
-      cache(start, order: Self.runOrder, as: order, buddies.table)
+      starts[runs] = start
       runs += 1
+    }
+    // The first one last: it is handed out first, so frames that are taken in turn lie in a row, as far as
+    // there are rows.
+    var index = runs
+    while index > 0 {
+      index -= 1
+      cache(starts[index], order: Self.runOrder, as: order, buddies.table)
     }
     if runs > 0 {
       appetite = Swift.min(appetite * 2, Self.largestAppetite)

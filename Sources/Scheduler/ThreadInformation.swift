@@ -88,7 +88,7 @@ extension Thread {
   }
 
   /// Calls `body` for all threads; like `all`, without memory.
-  package static func forEach(_ body: (ThreadSnapshot) -> Void) {
+  package static func visitAll(_ body: (ThreadSnapshot) -> Void) {
     for cpu in CPUSet.online {
       var after: UInt64 = .max
       while let snapshot = next(before: after, of: cpu) {

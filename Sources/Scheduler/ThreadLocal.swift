@@ -23,7 +23,7 @@ public struct ThreadLocal<Value>: ~Copyable, Sendable {
     nonmutating _modify { yield &address.pointee }
   }
 
-  /// Where the calling thread's value is, until the thread ends. Not in interrupts. 9 instructions, but at
+  /// Where the calling thread's value is, until the thread ends. Not in interrupts. 16 instructions, but at
   /// the thread's first use.
   @inline(__always)
   private var address: UnsafeMutablePointer<Value> {

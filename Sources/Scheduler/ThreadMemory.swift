@@ -12,9 +12,7 @@ struct ThreadMemory {
 
   /// Memory for a stack of `byteCount` bytes, a multiple of 64.
   static func allocate(byteCount: Int) throws(ThreadError) -> ThreadMemory {
-    if byteCount == Thread.defaultStackSize,
-      let start = Scheduler.stacks.withCurrent({ $0.take() })
-    {
+    if let start = Scheduler.stacks.withCurrent({ $0.take(byteCount) }) {
       return ThreadMemory(start: start, byteCount: byteCount)
     }
     do throws(AddressSpaceError) {
@@ -36,49 +34,66 @@ struct ThreadMemory {
     thread.deinitialize(count: 1)
     thread.deallocate()
     guard let memory else { return }
-    if memory.byteCount == Thread.defaultStackSize,
-      Scheduler.stacks.withCurrent({ $0.put(memory.start) })
-    {
-      return
-    }
+    if Scheduler.stacks.withCurrent({ $0.put(memory.start, memory.byteCount) }) { return }
     Stack(bottom: memory.start, byteCount: memory.byteCount).free()
   }
 }
 
-/// Stacks of the default size that a CPU keeps for the next threads.
+/// Stacks that a CPU keeps for the next threads: of the default size, and of the one that `CPUSet.run` uses.
 struct StackCache: ~Copyable {
   private static let limit = 16
+  /// The size for `CPUSet.run`; 0 until it is known.
+  fileprivate static let largeSize = BootConstant<Int>(0)
 
-  /// The first word of each says where the next one is.
-  private var first: UnsafeMutableRawPointer?
+  // Not linked by words in the stacks: those have no memory below what was used.
+  private var stacks: InlineArray<16, UnsafeMutableRawPointer?> = .init(repeating: nil)
+  private var largeStacks: InlineArray<16, UnsafeMutableRawPointer?> = .init(repeating: nil)
   private var count = 0
+  private var largeCount = 0
 
   @inline(__always)
-  mutating func take() -> UnsafeMutableRawPointer? {
-    guard let stack = first else { return nil }
-    first = stack.load(as: UnsafeMutableRawPointer?.self)
-    count -= 1
-    return stack
+  mutating func take(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+    if byteCount == Thread.defaultStackSize {
+      if count == 0 { return nil }
+      count &-= 1
+      return stacks[unchecked: count]
+    }
+    if byteCount != Self.largeSize.value || largeCount == 0 { return nil }
+    largeCount &-= 1
+    return largeStacks[unchecked: largeCount]
   }
 
-  /// Keeps a stack; returns whether there was room for it.
+  /// Keeps a stack; returns whether it is of a size that is kept, and there was room for it.
   @inline(__always)
-  mutating func put(_ stack: UnsafeMutableRawPointer) -> Bool {
-    if count == Self.limit { return false }
-    stack.storeBytes(of: first, as: UnsafeMutableRawPointer?.self)
-    first = stack
-    count += 1
+  mutating func put(_ stack: UnsafeMutableRawPointer, _ byteCount: Int) -> Bool {
+    if byteCount == Thread.defaultStackSize {
+      if count == Self.limit { return false }
+      stacks[unchecked: count] = stack
+      count &+= 1
+      return true
+    }
+    if byteCount != Self.largeSize.value || largeCount == Self.limit { return false }
+    largeStacks[unchecked: largeCount] = stack
+    largeCount &+= 1
     return true
   }
 }
 
 extension Scheduler {
+  /// Lets CPUs keep stacks of this size too, in bytes. On the boot CPU, before there are threads.
+  package static func keepStacks(ofSize byteCount: Int) { StackCache.largeSize.set(byteCount) }
+
   /// Gives back the stacks that this CPU keeps, and what threads that ended here have left. Not in
   /// interrupts.
   public static func reclaim() {
     Ending.reap()
-    while let stack = stacks.withCurrent({ $0.take() }) {
-      Stack(bottom: stack, byteCount: Thread.defaultStackSize).free()
+    freeStacks(Thread.defaultStackSize)
+    freeStacks(StackCache.largeSize.value)
+  }
+
+  private static func freeStacks(_ byteCount: Int) {
+    while let stack = stacks.withCurrent({ $0.take(byteCount) }) {
+      Stack(bottom: stack, byteCount: byteCount).free()
     }
   }
 }

@@ -4,7 +4,7 @@ import PerCPU
 /// What the CPUs did and when, for `apus run --trace`: a ring of events per CPU, of which the oldest give way.
 ///
 /// Without `apus run --trace` there are no rings, and what would record an event reads one word and goes on:
-/// two instructions. An event takes about 40, writes to its CPU's own memory only, and no locks: so it can
+/// three instructions. An event takes about 90, writes to its CPU's own memory only, and no locks: so it can
 /// be recorded anywhere.
 public enum Trace {
   private static let rings = CPULocal<TraceRing>()

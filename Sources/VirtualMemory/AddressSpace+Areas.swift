@@ -171,6 +171,7 @@ struct AreaScan {
   }
 
   /// Adds what follows; returns whether another step is needed.
+  @inline(never)
   mutating func extendForwards(in root: TablePage) -> Bool {
     for _ in 0..<Self.lookUpLimit {
       guard end < limit else { return false }
@@ -182,6 +183,7 @@ struct AreaScan {
   }
 
   /// Adds what is in front; returns whether another step is needed.
+  @inline(never)
   mutating func extendBackwards(in root: TablePage, to lowest: UInt64) -> Bool {
     for _ in 0..<Self.lookUpLimit {
       guard start > lowest else { return false }

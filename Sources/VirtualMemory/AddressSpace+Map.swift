@@ -17,6 +17,9 @@ public struct MapOptions: OptionSet, Sendable {
   public static let largePages = MapOptions(rawValue: 4)
   /// The pages may be written and executed. Otherwise that is an error.
   public static let allowsWriteAndExecute = MapOptions(rawValue: 8)
+  /// The range is for whatever CPU comes, as a thread's stack. Others lie where, with tables that CPUs
+  /// share, only those are told of changes which have used ranges of the CPU that has mapped them.
+  public static let forAllCPUs = MapOptions(rawValue: 16)
 }
 
 extension AddressSpace {
@@ -62,7 +65,8 @@ extension AddressSpace {
       alignment >= Self.pageSize && alignment <= Self.largestAlignment
     else { throw .badAlignment(alignment) }
     let promise = try promise(permissions, byteCount, options, area)
-    let start = try reserve(promise, byteCount, alignment, hint)
+    let start = try reserve(
+      promise, byteCount, alignment, hint, isCommon: options.contains(.forAllCPUs))
     if options.contains(.populate) { try populate(mapped: start, start &+ byteCount) }
     return start
   }
@@ -92,7 +96,8 @@ extension AddressSpace {
 
   @inline(__always)
   private func reserve(
-    _ promise: PageTableEntry, _ byteCount: UInt64, _ alignment: UInt64, _ hint: UInt64?
+    _ promise: PageTableEntry, _ byteCount: UInt64, _ alignment: UInt64, _ hint: UInt64?,
+    isCommon: Bool
   ) throws(AddressSpaceError) -> UInt64 {
     if let hint {
       if hint & (alignment &- 1) == 0, let end = try? check(hint, byteCount),
@@ -102,7 +107,7 @@ extension AddressSpace {
       }
     }
     let section = Epoch.shared.enter()
-    let arena = ownArena
+    let arena = isCommon ? commonArena : ownArena
     let wished =
       byteCount >= Self.ownTableThreshold
       ? Swift.max(alignment, PageTableFormat.span(level: 1)) : alignment
@@ -111,14 +116,14 @@ extension AddressSpace {
     if !overflow && end <= arena.pointee.end {
       let cover = CoveringTable(from: start, to: end, root: rootTable)
       if let difference = cover.reserveInOneEntry(promise, from: start, to: end) {
-        if difference != 0 { arena.pointee.emptyTableCount &+= difference }
+        if difference != 0 { ownArena.pointee.emptyTableCount &+= difference }
       } else {
         let refusal = perform(
           RangeChange(.reserve(promise)), from: start, to: end, in: cover)
         if let refusal {
           section.leave()
           guard case .occupied = refusal else { throw refusal }
-          return try reserveElsewhere(promise, byteCount, wished, alignment)
+          return try reserveElsewhere(promise, byteCount, wished, alignment, isCommon)
         }
       }
       arena.pointee.cursor = end
@@ -126,7 +131,7 @@ extension AddressSpace {
       return start
     }
     section.leave()
-    return try reserveElsewhere(promise, byteCount, wished, alignment)
+    return try reserveElsewhere(promise, byteCount, wished, alignment, isCommon)
   }
 
   /// Takes a range if it is free; returns where the obstacle ends if not.
@@ -145,19 +150,24 @@ extension AddressSpace {
   /// Looks for free addresses with the alignment that is wished for, or else the one that is needed.
   @inline(never)
   private func reserveElsewhere(
-    _ promise: PageTableEntry, _ byteCount: UInt64, _ wished: UInt64, _ alignment: UInt64
+    _ promise: PageTableEntry, _ byteCount: UInt64, _ wished: UInt64, _ alignment: UInt64,
+    _ isCommon: Bool
   ) throws(AddressSpaceError) -> UInt64 {
-    if let start = try search(promise, byteCount, wished) { return start }
-    if wished > alignment, let start = try search(promise, byteCount, alignment) { return start }
+    if let start = try search(promise, byteCount, wished, isCommon) { return start }
+    if wished > alignment, let start = try search(promise, byteCount, alignment, isCommon) {
+      return start
+    }
     throw .noAddresses(byteCount: byteCount)
   }
 
   /// Behind the cursor, in all of this CPU's arena, in the others, and at last across them.
   private func search(
-    _ promise: PageTableEntry, _ byteCount: UInt64, _ alignment: UInt64
+    _ promise: PageTableEntry, _ byteCount: UInt64, _ alignment: UInt64, _ isCommon: Bool
   ) throws(AddressSpaceError) -> UInt64? {
     let (own, cursor) = Processor.withPreemptionDisabled {
-      (arenas.number(of: Processor.index), ownArena.pointee.cursor)
+      isCommon
+        ? (arenas.common, commonArena.pointee.cursor)
+        : (arenas.number(of: Processor.index), ownArena.pointee.cursor)
     }
     let count = arenas.count
     for turn in -1...count {
@@ -177,7 +187,7 @@ extension AddressSpace {
           // Another CPU was faster.
           search.pass(to: obstacleEnd)
         } else {
-          if turn <= 0 { moveCursor(to: found &+ byteCount, in: number) }
+          if turn <= 0 { moveCursor(to: found &+ byteCount, isCommon) }
           return found
         }
       }
@@ -185,10 +195,13 @@ extension AddressSpace {
     return nil
   }
 
-  private func moveCursor(to address: UInt64, in number: Int) {
+  private func moveCursor(to address: UInt64, _ isCommon: Bool) {
     Processor.withPreemptionDisabled {
+      let arena = isCommon ? commonArena : ownArena
       // The thread may be on another CPU by now.
-      if arenas.number(of: Processor.index) == number { ownArena.pointee.cursor = address }
+      if address >= arena.pointee.start && address <= arena.pointee.end {
+        arena.pointee.cursor = address
+      }
     }
   }
 

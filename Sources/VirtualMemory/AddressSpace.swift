@@ -19,13 +19,14 @@ public struct AddressSpace: ~Copyable, Sendable {
   let lowest = BootConstant<UInt64>(0)
   let limit = BootConstant<UInt64>(0)
   private let usesPrivateTables = BootConstant<UInt64>(0)
-  private let cpuCount = BootConstant<Int>(0)
+  let cpuCount = BootConstant<Int>(0)
   /// What each CPU has of the page tables for itself.
   let privateTables = CPULocal<PrivateTables.State>()
   /// The CPUs whose processors may use the tables.
-  private let active = Atomic<UInt64>(0)
+  let active = Atomic<UInt64>(0)
   let removedTables = RemovedTables()
   private let cpuArenas = CPULocal<Arena>()
+  private let cpuCommonArenas = CPULocal<Arena>()
   let areaKinds = AreaKinds()
 
   /// An address space that is nowhere yet.
@@ -46,15 +47,16 @@ public struct AddressSpace: ~Copyable, Sendable {
     usesPrivateTables.set(scheme == .perCPU ? 1 : 0)
     self.cpuCount.set(cpuCount)
     let arenasByteCount = CPULocal<Arena>.byteCount(for: cpuCount)
-    let byteCount = UInt64(arenasByteCount + CPULocal<PrivateTables.State>.byteCount(for: cpuCount))
+    let byteCount = UInt64(
+      2 * arenasByteCount + CPULocal<PrivateTables.State>.byteCount(for: cpuCount))
     let storage = try frames.pointee.allocate(
       count: Int((byteCount + FrameAllocator.frameSize - 1) / FrameAllocator.frameSize))
     let pointer = PhysicalMemoryWindow.pointer(to: storage.rawValue).unsafelyUnwrapped
-    cpuArenas.initialize(in: pointer, count: cpuCount) {
-      let number = arenas.number(of: $0.index)
-      return Arena(cursor: arenas.start(number), end: arenas.end(number))
+    cpuArenas.initialize(in: pointer, count: cpuCount) { arenas.own(of: $0.index) }
+    cpuCommonArenas.initialize(in: pointer + arenasByteCount, count: cpuCount) {
+      arenas.commonPart(of: $0.index)
     }
-    privateTables.initialize(in: pointer + arenasByteCount, count: cpuCount) { _ in
+    privateTables.initialize(in: pointer + 2 * arenasByteCount, count: cpuCount) { _ in
       PrivateTables.State(scheme: scheme, frames: frames, start: start, end: end)
     }
   }
@@ -95,50 +97,9 @@ public struct AddressSpace: ~Copyable, Sendable {
   @inline(__always)
   var ownArena: UnsafeMutablePointer<Arena> { cpuArenas.current }
 
-  // MARK: CPUs
-
-  /// Makes the root of a CPU that does not run yet, so that its `activate` cannot fail.
-  public func prepare(for cpu: CPU) throws(AddressSpaceError) {
-    do throws(FrameAllocatorError) {
-      try PrivateTables(privateTables.pointer(for: cpu)).makeRoot()
-    } catch {
-      throw .outOfMemory
-    }
-  }
-
-  /// Makes the calling CPU use these page tables. The first time it makes the CPU's own root, which
-  /// may fail. Not in interrupts; the thread stays on this CPU until `deactivate`.
-  public func activate() throws(AddressSpaceError) {
-    Processor.disablePreemption()
-    defer { Processor.enablePreemption() }
-    let own = ownTables
-    do throws(FrameAllocatorError) { try own.makeRoot() } catch { throw .outOfMemory }
-    // Before the first walk, and a full fence: what was changed before is found by it.
-    active.bitwiseOr(CPUSet(.current).rawValue, ordering: .sequentiallyConsistent)
-    AddressTranslation.use(root: own.root.address)
-  }
-
-  /// Makes the calling CPU use the kernel's page tables alone. What it has of its own stays, to be used
-  /// when it comes back.
-  public func deactivate() {
-    Processor.disablePreemption()
-    // What it remembers is forgotten before it is not told any more.
-    AddressTranslation.use(root: KernelAddressSpace.shared.rootAddress)
-    active.bitwiseAnd(~CPUSet(.current).rawValue, ordering: .releasing)
-    Processor.enablePreemption()
-  }
-
-  /// Gives back the memory that the calling CPU's own tables take, and its root. After `deactivate`; not
-  /// in interrupts. Takes as long as there are pages in the tables.
-  public func releaseTables() {
-    Epoch.shared.read { ownTables.release(commonRoot: rootTable) }
-  }
-
-  /// What a CPU has counted of the shootdowns of this address space. Exact when it does none just now.
-  public func shootdownCounts(of cpu: CPU) -> ShootdownCounts {
-    guard cpu.index < cpuCount.value else { return ShootdownCounts() }
-    return privateTables.pointer(for: cpu).pointee.counts.values
-  }
+  /// The same about its part of the arena for all CPUs.
+  @inline(__always)
+  var commonArena: UnsafeMutablePointer<Arena> { cpuCommonArenas.current }
 
   // MARK: Faults
 
@@ -279,13 +240,16 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// Takes out empty tables when this CPU has left too many behind. Outside of epoch sections.
   @inline(never)
   func trimIfNeeded() {
-    let number = Processor.withPreemptionDisabled { () -> Int? in
+    let found = Processor.withPreemptionDisabled { () -> (own: Arena, common: Arena)? in
       guard ownArena.pointee.hasTooManyEmptyTables else { return nil }
       ownArena.pointee.emptyTableCount = 0
-      return arenas.number(of: Processor.index)
+      return (ownArena.pointee, commonArena.pointee)
     }
-    guard let number else { return }
-    trim(from: arenas.start(number), to: arenas.end(number))
+    guard let found else { return }
+    trim(from: found.own.start, to: found.own.end)
+    if found.common.start != found.own.start {
+      trim(from: found.common.start, to: found.common.end)
+    }
     removedTables.freeThosePassed(of: frames)
   }
 

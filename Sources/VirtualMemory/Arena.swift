@@ -9,6 +9,8 @@ import Machine
 struct Arena {
   /// Where the next range is tried.
   var cursor: UInt64
+  /// Where the arena begins.
+  let start: UInt64
   /// Where the arena ends.
   let end: UInt64
   /// How many empty tables this CPU has left behind, about: what another CPU did to them is not known.
@@ -19,6 +21,13 @@ struct Arena {
 
   /// So many empty tables stay for those who map next; of more, all are taken out together.
   private static let emptyTableLimit = 16
+
+  /// The part between two addresses.
+  init(from start: UInt64, to end: UInt64) {
+    cursor = start
+    self.start = start
+    self.end = end
+  }
 
   /// Whether there are more.
   @inline(__always)
@@ -39,8 +48,26 @@ struct Arenas {
   /// How many there are; the last one may be smaller.
   var count: Int { Int(truncatingIfNeeded: (limit - lowest + Arena.span - 1) / Arena.span) }
 
-  /// The one that a CPU uses first. With fewer arenas than CPUs some share one.
-  func number(of cpu: Int) -> Int { cpu % count }
+  /// The one that a CPU uses first. With fewer arenas than CPUs some share one. The last one is nobody's.
+  func number(of cpu: Int) -> Int { cpu % Swift.max(count - 1, 1) }
+
+  /// The one for what all CPUs use: so all know its table, and none has to be told of what a CPU does in
+  /// its own arena. The only one, if there are no more.
+  var common: Int { count - 1 }
+
+  /// The parts of it in which CPUs look first.
+  private static let commonPartCount = 64
+
+  /// Where a CPU begins with its own.
+  func own(of cpu: Int) -> Arena { Arena(from: start(number(of: cpu)), to: end(number(of: cpu))) }
+
+  /// Where it begins with what all use.
+  func commonPart(of cpu: Int) -> Arena {
+    if count == 1 { return own(of: cpu) }
+    let size = Arena.span / UInt64(Self.commonPartCount)
+    let start = start(common) + UInt64(cpu % Self.commonPartCount) * size
+    return Arena(from: Swift.min(start, limit), to: Swift.min(start + size, limit))
+  }
 
   func start(_ number: Int) -> UInt64 { lowest + UInt64(number) * Arena.span }
 

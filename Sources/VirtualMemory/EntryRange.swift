@@ -12,6 +12,7 @@ struct EntryRange {
 
   /// What is found at `address` on the way from `root`. No lock: it was so at one moment. In an epoch
   /// section.
+  @inline(never)
   init(at address: UInt64, in root: TablePage) {
     var table = root
     var level = PageTableFormat.rootLevel

@@ -119,23 +119,29 @@ extension PrivateTables {
     publishUnlinked()
   }
 
-  /// Looks at each table that is not one of pages only.
+  /// Looks at each of this CPU's own tables that is not one of pages only.
   private func unlinkEmptyTables() {
+    unlinkEmptyTables(belowRootEntry: Self.localIndex)
+    // The root leads to tables of the common tree.
+    if state.pointee.scheme == .shared { return }
     var part = RangePart(
       level: PageTableFormat.rootLevel, from: state.pointee.start, to: state.pointee.end)
     while part.goesOn {
-      let entry = root[part.index]
-      if entry.isPresent {
-        let upper = root.child(entry)
-        for index in 0..<PageTableFormat.entryCount {
-          let entry = upper[index]
-          if entry.isTable(level: 2) { unlinkEmptyTables(below: upper.child(entry), level: 1) }
-        }
-        unlinkEmptyTables(below: upper, level: 2)
-        unlinkIfEmpty(part.index, of: root, level: 3)
-      }
+      unlinkEmptyTables(belowRootEntry: part.index)
       part.advance()
     }
+  }
+
+  private func unlinkEmptyTables(belowRootEntry index: Int) {
+    let entry = root[index]
+    guard entry.isPresent else { return }
+    let upper = root.child(entry)
+    for index in 0..<PageTableFormat.entryCount {
+      let entry = upper[index]
+      if entry.isTable(level: 2) { unlinkEmptyTables(below: upper.child(entry), level: 1) }
+    }
+    unlinkEmptyTables(below: upper, level: 2)
+    unlinkIfEmpty(index, of: root, level: 3)
   }
 
   private func unlinkEmptyTables(below table: PrivateTable, level: Int) {
@@ -153,7 +159,7 @@ extension PrivateTables {
   }
 
   /// Adds a table that no entry leads to, and those below it, to the unlinked ones.
-  private func take(_ table: PrivateTable, level: Int) {
+  func take(_ table: PrivateTable, level: Int) {
     switch level {
     case 0: take(table)
     case 1: takeWithPageTables(table)
@@ -183,7 +189,7 @@ extension PrivateTables {
   }
 
   /// Hands over what was unlinked, when the processor has forgotten it.
-  private func publishUnlinked() {
+  func publishUnlinked() {
     let first = state.pointee.firstUnlinked
     if first == 0 { return }
     let last = PrivateTable(state.pointee.lastUnlinked, of: state.pointee.frames)

@@ -12,9 +12,13 @@ extension PrivateTables {
       address = dropCopies(at: address, commonRoot: commonRoot)
     }
     Processor.withInterruptsDisabled {
+      unlinkLocal()
+      AddressTranslation.forgetAll()
+      publishUnlinked()
       releaseEmptyTables()
       root.free()
       state.pointee.root = 0
+      state.pointee.sharingRoot = 0
     }
     freeUnlinked()
   }
@@ -38,10 +42,20 @@ extension PrivateTables {
         repeat {
           dropCopy(at: address, of: table, level: level, commonRoot: commonRoot)
           address &+= span
-        } while level == 0 && PageTableFormat.index(of: address, level: 0) != 0
+        } while hasMore(at: address, of: table, level: level, isCommon)
         return address
       }
     }
+  }
+
+  /// Whether an address is that of another entry of the same table, which leads to no table of this CPU's.
+  private func hasMore(
+    at address: UInt64, of table: PrivateTable, level: Int, _ isCommon: Bool
+  ) -> Bool {
+    if address >= state.pointee.end || PageTableFormat.index(of: address, level: level) == 0 {
+      return false
+    }
+    return isCommon || !table.slot(address, level: level).pointee.isTable(level: level)
   }
 
   private func dropCopy(

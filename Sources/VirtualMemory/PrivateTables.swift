@@ -20,6 +20,8 @@ struct PrivateTables {
     let end: UInt64
     /// The physical address of the root; 0 as long as this CPU has not used the address space.
     var root: UInt64 = 0
+    /// The same where it leads to tables of the common tree; 0 where the tables are private.
+    var sharingRoot: UInt64 = 0
     /// How many tables are linked that have no entry. Other CPUs read it.
     let emptyCount = Atomic<Int>(0)
     /// The first and the last of the tables that were just unlinked, which the processor may still know.
@@ -55,6 +57,7 @@ struct PrivateTables {
     let table = try PrivateTable.make(of: state.pointee.frames)
     KernelAddressSpace.shared.copyEntries(to: table)
     state.pointee.root = table.address
+    if state.pointee.scheme == .shared { state.pointee.sharingRoot = table.address }
   }
 
   // MARK: Filling
@@ -75,16 +78,28 @@ struct PrivateTables {
     _ address: UInt64, _ entry: PageTableEntry, at slot: TableSlot, level: Int,
     of commonRoot: TablePage
   ) throws(FrameAllocatorError) -> Bool {
-    if !hasRoot { return true }
-    if state.pointee.scheme == .perCPU {
-      return try fillPage(address, entry, at: slot, level: level)
-    }
+    let root = state.pointee.sharingRoot
     // Tables right below the root stay as long as the address space.
-    if root.slot(address, level: PageTableFormat.rootLevel).pointee.isPresent { return true }
-    return fillRoot(address, commonRoot.slot(address, level: PageTableFormat.rootLevel))
+    if root != 0,
+      PrivateTable(root, of: commonRoot.frames).slot(address, level: PageTableFormat.rootLevel)
+        .pointee.isPresent
+    {
+      return true
+    }
+    return try fillMissing(address, entry, at: slot, level: level, of: commonRoot)
   }
 
   @inline(never)
+  private func fillMissing(
+    _ address: UInt64, _ entry: PageTableEntry, at slot: TableSlot, level: Int,
+    of commonRoot: TablePage
+  ) throws(FrameAllocatorError) -> Bool {
+    if !hasRoot { return true }
+    return state.pointee.scheme == .perCPU
+      ? try fillPage(address, entry, at: slot, level: level)
+      : fillRoot(address, commonRoot.slot(address, level: PageTableFormat.rootLevel))
+  }
+
   private func fillRoot(_ address: UInt64, _ slot: TableSlot) -> Bool {
     let entry = slot.load()
     guard entry.isTable(level: PageTableFormat.rootLevel) else { return false }
@@ -132,7 +147,7 @@ struct PrivateTables {
 
   /// This CPU's table for an address at a level, if it has one. With interrupts off.
   @inline(__always)
-  private func findTable(_ address: UInt64, level: Int) -> PrivateTable? {
+  func findTable(_ address: UInt64, level: Int) -> PrivateTable? {
     var table = root
     var current = PageTableFormat.rootLevel
     while current > level {
@@ -145,7 +160,7 @@ struct PrivateTables {
   }
 
   /// Puts an empty table where the first one is missing; returns whether one was. With interrupts off.
-  private func link(_ spare: PrivateTable, at address: UInt64, above level: Int) -> Bool {
+  func link(_ spare: PrivateTable, at address: UInt64, above level: Int) -> Bool {
     var table = root
     var current = PageTableFormat.rootLevel
     while current > level {

@@ -36,7 +36,8 @@ public struct Stack: ~Copyable {
     // large ones so that they need few.
     let alignment = gap != size ? gap : size & (size &- 1) == 0 ? 2 &* size : 4096
     let start = try AddressSpace.shared.reserve(
-      byteCount: gap &+ size, alignment: alignment, as: AreaKind(.guard, named: name))
+      byteCount: gap &+ size, alignment: alignment, as: AreaKind(.guard, named: name),
+      options: .forAllCPUs)
     do throws(AddressSpaceError) {
       try AddressSpace.shared.map(
         at: start &+ gap, byteCount: size, .write, as: AreaKind(.stack, named: name),

@@ -13,7 +13,7 @@ import PhysicalMemory
 enum AddressSpaceScenarios {
   static var all: [Scenario] {
     // Those over shared tables have names without the scheme.
-    PageTableScheme.allCases.flatMap { scheme in scenarios.map { $0(scheme) } }
+    PageTableScheme.allCases.flatMap { scheme in (scenarios + ranges).map { $0(scheme) } }
   }
 
   private static var scenarios: [@Sendable (PageTableScheme) -> Scenario] {
@@ -21,6 +21,7 @@ enum AddressSpaceScenarios {
       faultAndFault, faultAndUnmap, faultAndProtect, faultAndDiscard, faultAndTableRemoval,
       mapAndMap,
       splitAndFault, unmapAndUnmap, unmapAndReuse, fillAndDiscard, leaveAndUnmap,
+      protectAndUnmap,
     ]
   }
 
@@ -41,12 +42,14 @@ enum AddressSpaceScenarios {
     private let mmu: SimulatedMMU
     private var freeAtStart = 0
 
-    init(_ simulation: Simulation, _ scheme: PageTableScheme, cpuCount: Int) {
+    init(
+      _ simulation: Simulation, _ scheme: PageTableScheme, cpuCount: Int, frameCount: Int
+    ) {
       self.simulation = simulation
       simulation.startSharedMachine(cpuCount: cpuCount)
       frames.initialize(to: FrameAllocator())
       // Tables with holders have two frames, and each CPU has its own besides.
-      let end = UInt64(scheme == .shared ? 24 : 28 + 4 * cpuCount) * 4096
+      let end = UInt64(frameCount + (scheme == .shared ? 0 : 4 + 4 * cpuCount)) * 4096
       file = PhysicalRange(start: end, byteCount: 2 * 4096)
       memory = SimulatedMemory(byteCount: Int(file.end.rawValue))
       metadata = Storage(byteCount: FrameAllocator.metadataByteCount(upTo: end))
@@ -124,6 +127,10 @@ enum AddressSpaceScenarios {
       }
     }
 
+    func check(_ condition: Bool, _ message: @autoclosure () -> String) {
+      simulation.check(condition, message())
+    }
+
     func map(_ start: UInt64, _ count: UInt64 = 1) -> Bool {
       (try? space.map(at: start, byteCount: count * page, .write)) != nil
     }
@@ -186,13 +193,14 @@ enum AddressSpaceScenarios {
   }
 
   static func scenario(
-    _ name: String, cpuCount: Int, stepLimit: Int = 20_000,
+    _ name: String, cpuCount: Int, stepLimit: Int = 20_000, frameCount: Int = 24,
     _ body: @escaping @Sendable (Machine, Simulation) -> Void
   ) -> @Sendable (PageTableScheme) -> Scenario {
     { scheme in
       let prefix = scheme == .shared ? "AddressSpace" : "AddressSpace/per-cpu"
       var scenario = Scenario("\(prefix)/\(name)") { simulation in
-        let machine = Machine(simulation, scheme, cpuCount: cpuCount)
+        let machine = Machine(
+          simulation, scheme, cpuCount: cpuCount, frameCount: frameCount)
         body(machine, simulation)
         machine.checkNothingIsLost()
       }
@@ -292,7 +300,6 @@ enum AddressSpaceScenarios {
 
   /// A table goes while another CPU is on its way through it; then the range is mapped again.
   static let faultAndTableRemoval = scenario(
-    // All 512 entries of each table are marked.
     "fault-remove-table", cpuCount: 2, stepLimit: 200_000
   ) {
     machine, simulation in
@@ -303,6 +310,7 @@ enum AddressSpaceScenarios {
     machine.cpu {
       _ = machine.write(1, to: base)
       machine.unmap(base, 512)
+      machine.space.reclaim()
       isUnmapped = true
       simulation.yieldPoint()
       isUnmapped = false
@@ -440,6 +448,21 @@ enum AddressSpaceScenarios {
         simulation.check(value != 7, "another page is read")
         simulation.check(!wasUnmapped || value == nil, "a page is read that was unmapped")
       }
+    }
+  }
+
+  /// A page that may only be read any more is still known to those that have a copy of it, when it goes.
+  static let protectAndUnmap = scenario("protect-unmap", cpuCount: 2) { machine, simulation in
+    simulation.check(machine.map(base, 2), "no range")
+    machine.cpu {
+      _ = machine.write(1, to: base)
+      simulation.check(
+        (try? machine.space.protect(at: base, byteCount: page, [])) != nil, "protect is refused")
+      machine.unmap(base)
+      simulation.check(machine.write(7, to: base + page), "no page")
+    }
+    machine.cpu {
+      for _ in 0..<3 { simulation.check(machine.read(base) != 7, "another page is read") }
     }
   }
 }

@@ -43,9 +43,11 @@ enum ParallelScenarios {
     let counts = Counts(1)
     run.start {
       run.spawn {
-        counts.visits[0] = parallelReduce(0..<8, 0, combine: { $0 += $1 }) { sum, number in
+        counts.visits[0] = parallelReduce(0..<8, 0) { sum, number in
           for _ in 0..<12 { Processor.pause() }
           sum += number
+        } combine: {
+          $0 += $1
         }
         run.finish()
       }.detach()

@@ -7,6 +7,7 @@ enum Scenarios {
       + CrossCallScenarios.all + UrgentCallScenarios.all
       + CPUWorkScenarios.all
       + KernelAddressSpaceScenarios.all + AddressSpaceScenarios.all + CopyOnWriteScenarios.all
+      + RandomOperationScenarios.all
       + FrameAllocatorScenarios.all
       + ConsoleScenarios.all + HeapScenarios.all + SchedulerScenarios.all
       + BlockingScenarios.all + ParallelScenarios.all

@@ -160,7 +160,11 @@ extension SimulatedMachine {
       let shared = Shared()
       run(1) { _ in
         let numbers = parallelMap(0..<20_000) { $0 }
-        let sum = parallelReduce(0..<20_000, 0, combine: { $0 += $1 }) { $0 += numbers[$1] }
+        let sum = parallelReduce(0..<20_000, 0) {
+          $0 += numbers[$1]
+        } combine: {
+          $0 += $1
+        }
         shared.expect(sum == 20_000 * 19_999 / 2)
         guard let pool = try? TaskPool(workerCount: 2) else { return shared.expect(false) }
         let tasks = (0..<50).map { number in pool.submit { [number] } }

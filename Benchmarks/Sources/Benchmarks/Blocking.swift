@@ -7,6 +7,7 @@ enum Blocking {
   private static let semaphore = Semaphore(1)
   private static let mutex = Mutex<Int>(0)
   private static let rwLock = RWLock<Int>(0)
+  private static let local = ThreadLocal { 0 }
 
   static var all: [Benchmark] {
     [
@@ -26,6 +27,12 @@ enum Blocking {
       },
       Benchmark("rwlock-write-pair", rounds: 10_000, prepare: Threads.prepare) { run in
         inThread { run { rwLock.withWriteLock { _ in benchmark_barrier() } } }
+      },
+      Benchmark("thread-local", rounds: 10_000, prepare: Threads.prepare) { run in
+        inThread {
+          local.value = 1
+          run { local.value &+= 1 }
+        }
       },
     ]
   }

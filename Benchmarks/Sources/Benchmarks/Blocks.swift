@@ -16,8 +16,7 @@ enum Blocks {
       },
       Benchmark(
         "malloc-remote-free-pair", rounds: 20, operations: 1000,
-        // The thread that it runs there leaves its stack to the next one.
-        prepare: { CPUSet(CPU(index: 1)).run { _ in } }
+        prepare: runThread
       ) { run in
         withPlaces(1000) { places in
           let places = Places(first: places)
@@ -60,4 +59,7 @@ enum Blocks {
   struct Places: @unchecked Sendable {
     let first: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   }
+
+  /// The thread that a benchmark runs on CPU 1 leaves its stack to the next one there.
+  private static func runThread() { CPUSet(CPU(index: 1)).run { _ in } }
 }

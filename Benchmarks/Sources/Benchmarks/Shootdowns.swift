@@ -1,4 +1,5 @@
 import Apus
+import Machine
 import VirtualMemory
 
 /// What CPUs have to do with each other when they use page tables: interrupts, and lines of memory.
@@ -27,18 +28,21 @@ enum Shootdowns {
 
   /// How many interrupts CPU 0 sends to unmap pages that it has touched, and so many CPUs more.
   private static func interruptsForUnmap(otherHolders: Int) -> Int {
-    var sent = 0
+    // Threads come and go between the rounds, and their stacks.
+    let sum = Atomic<Int>(0)
     for _ in 0..<rounds {
       let start = Ranges.map(byteCount)
       CPUSet.online.run { cpu in
         if cpu.index <= otherHolders { Ranges.touch(start, byteCount) }
       }
-      let before = sentByFirstCPU
       CPUSet.online.run { cpu in
-        if cpu.index == 0 { Ranges.unmap(start, byteCount) }
+        guard cpu.index == 0 else { return }
+        let before = sentByFirstCPU
+        Ranges.unmap(start, byteCount)
+        sum.wrappingAdd(sentByFirstCPU - before, ordering: .relaxed)
       }
-      sent += sentByFirstCPU - before
     }
+    let sent = sum.load(ordering: .relaxed)
     guard sent % rounds == 0 else { Benchmarks.fail("\(sent) interrupts in \(rounds) rounds") }
     return sent / rounds
   }

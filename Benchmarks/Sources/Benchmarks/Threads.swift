@@ -1,6 +1,7 @@
+import Apus
 import Scheduler
 
-/// Threads on one CPU.
+/// Threads on one CPU, and on several.
 enum Threads {
   static var all: [Benchmark] {
     [
@@ -11,7 +12,55 @@ enum Threads {
       Benchmark("thread-create-join", rounds: 1_000, prepare: prepare) { run in
         finish([spawn { run { spawn {}.join() } }])
       },
+      Benchmark("thread-create-join-late", rounds: 1_000, prepare: prepareLate) { run in
+        finish([spawn { run { spawn {}.join() } }])
+      },
+      // Each of two threads wakes the other one, whose CPU halts by then, and waits: what both CPUs do from
+      // there to the thread's next instruction, the way into the halt included.
+      Benchmark("wake-idle-cpu", rounds: 500, operations: 2, prepare: prepare) { run in
+        pingPong(run, CPUSet(CPU(index: 0)), CPUSet(CPU(index: 1)))
+      },
+      // The same where both may only use one CPU, and where they may use four.
+      Benchmark("ping-pong-one-cpu", rounds: 1_000, operations: 2, prepare: prepare) { run in
+        pingPong(run, CPUSet(CPU(index: 0)), CPUSet(CPU(index: 0)))
+      },
+      Benchmark("ping-pong-four-cpus", rounds: 1_000, operations: 2, prepare: prepare) { run in
+        pingPong(run, .online, .online)
+      },
     ]
+  }
+
+  private static let there = Semaphore(0)
+  private static let back = Semaphore(0)
+
+  /// Two threads on CPUs of these sets; this one's instructions, which are counted, are few.
+  private static func pingPong(_ run: Run, _ one: CPUSet, _ other: CPUSet) {
+    Marks.stop()
+    // All of them count from here on, wherever this thread is.
+    let cpus = one.union(other).union(CPUSet(CPU(index: 0)))
+    cpus.interrupt { _ in Marks.start() }
+    finish([
+      spawn(on: one) {
+        run {
+          there.signal()
+          back.wait()
+        }
+      },
+      spawn(on: other) {
+        run {
+          there.wait()
+          back.signal()
+        }
+      },
+    ])
+    cpus.interrupt { _ in Marks.stop() }
+    Marks.start()
+  }
+
+  /// After so many threads that whatever is kept of ended ones has been used again and again.
+  private static func prepareLate() {
+    prepare()
+    for _ in 0..<100_000 { spawn {}.join() }
   }
 
   /// Makes the stacks that the scheduler keeps.
@@ -19,8 +68,10 @@ enum Threads {
     finish([spawn { spawn {}.join() }, spawn {}])
   }
 
-  static func spawn(_ body: @escaping @Sendable () -> Void) -> Thread {
-    guard let thread = try? Thread.spawn(body) else { Benchmarks.fail("no thread") }
+  static func spawn(
+    on cpus: CPUSet? = nil, _ body: @escaping @Sendable () -> Void
+  ) -> Thread {
+    guard let thread = try? Thread.spawn(affinity: cpus, body) else { Benchmarks.fail("no thread") }
     return thread
   }
 

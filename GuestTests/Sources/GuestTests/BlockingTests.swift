@@ -261,7 +261,11 @@ enum BlockingTests {
       var wrong = 0
       for index in 0..<count where visits[index] != index * 3 { wrong += 1 }
       test.expect(wrong, equals: 0, "of \(count)")
-      let sum = parallelReduce(0..<count, 0, combine: { $0 += $1 }) { $0 += visits[$1] }
+      let sum = parallelReduce(0..<count, 0) {
+        $0 += visits[$1]
+      } combine: {
+        $0 += $1
+      }
       test.expect(sum, equals: 3 * count * (count - 1) / 2, "of \(count)")
     }
   }

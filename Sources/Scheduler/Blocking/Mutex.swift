@@ -8,7 +8,7 @@ import Machine
 /// forms that demand a proof of either do not exist, and checked builds end where one is taken there. It
 /// must not be taken by its owner again. A mutex exists until all calls on it have returned.
 ///
-/// Uncontended, lock and unlock take 10 instructions.
+/// Uncontended, lock and unlock take 9 instructions.
 /// In POSIX terms `withLock` is `pthread_mutex_lock` and `pthread_mutex_unlock`.
 public struct Mutex<State: ~Copyable>: ~Copyable {
   @usableFromInline let core = MutexCore()

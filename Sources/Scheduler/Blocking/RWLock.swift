@@ -8,8 +8,8 @@ import Machine
 /// reader, to all readers up to the next writer. So nobody waits for ever; and a thread that reads must not
 /// read again inside, since a writer may wait in between.
 ///
-/// Not in interrupts, nor where preemption is disabled. Uncontended, a pair of either takes at most 20
-/// instructions. In POSIX terms `pthread_rwlock_t`.
+/// Not in interrupts, nor where preemption is disabled. Uncontended, a pair takes 10 instructions to read
+/// and 6 to write. In POSIX terms `pthread_rwlock_t`.
 public struct RWLock<State: ~Copyable>: ~Copyable {
   @usableFromInline let core = RWLockCore()
   @usableFromInline let state: LockedStorage<State>
