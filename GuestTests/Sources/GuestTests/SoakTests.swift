@@ -7,6 +7,13 @@ import GuestTesting
 ///
 /// `SOAK_OPERATIONS` in the environment says how many operations all CPUs do together.
 enum SoakTests {
+  /// Each CPU's part of the address space keeps one table from its first use on.
+  private static func useEveryPart() {
+    CPUSet.online.run { _ in
+      UnsafeMutableRawPointer.allocate(byteCount: 2 << 20, alignment: 16).deallocate()
+    }
+  }
+
   static var suite: TestSuite {
     TestSuite(
       name: "Soak",
@@ -26,6 +33,7 @@ enum SoakTests {
           t.expect(Memory.freeByteCount, equals: before, "free bytes")
         },
         Test("C's functions of the heap, large blocks") { t in
+          useEveryPart()
           Memory.reclaim()
           let before = Memory.freeByteCount
           let line = probe_large_heap(1)
@@ -34,10 +42,7 @@ enum SoakTests {
           t.expect(Memory.freeByteCount, equals: before, "free bytes")
         },
         Test("large blocks of all CPUs") { t in
-          // One table for each CPU's part of the address space stays.
-          CPUSet.online.run { _ in
-            UnsafeMutableRawPointer.allocate(byteCount: 2 << 20, alignment: 16).deallocate()
-          }
+          useEveryPart()
           Memory.reclaim()
           let before = Memory.freeByteCount
           CPUSet.online.run { cpu in
