@@ -1,12 +1,14 @@
 // Records which instructions every vCPU executes inside interrupts: what a static checker of
 // interrupt code must have found.
 //
-//   qemu-system-x86_64 … -plugin libInterruptTrace.so,stubs=0xA,size=0xB,out=FILE
+//   qemu-system-x86_64 … -plugin libInterruptTrace.so,stubs=0xA,size=0xB,switch=0xC,preempt=0xD,out=FILE
 //
 // `stubs` is where the 256 vectors' stubs begin, at equal distances, and `size` how many bytes they
 // take; behind the last one there may be no padding. A vCPU is inside an interrupt, one level
 // deeper than before, from the execution of a stub's first instruction to that of an IRETQ: faults
-// in handlers and NMIs nest. What a panic runs, which never returns, is inside too.
+// in handlers and NMIs nest. What a panic runs, which never returns, is inside too. `switch` and
+// `preempt` are the functions that change from one thread's stack to another's, or 0: where one runs all of
+// the vCPU's interrupts end, since a thread that an interrupt takes off its CPU leaves it to another one.
 //
 // The callbacks are of instructions, not of translated blocks: a fault may leave a block in its
 // middle, and what comes after it did not run. What one costs is told in counter.c. IRETQ without
@@ -67,6 +69,8 @@ static pthread_mutex_t pages_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t stubs_address;
 static uint64_t stubs_size;
 static uint64_t stub_distance;
+static uint64_t switch_address;
+static uint64_t preempt_address;
 
 static void enter(unsigned int vcpu, void *vector) {
   struct level *level = &levels[vcpu];
@@ -84,6 +88,13 @@ static void leave(unsigned int vcpu, void *data) {
     atomic_fetch_add_explicit(&ends[level->vector], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&instructions[level->vector], level->instructions,
                               memory_order_relaxed);
+  }
+}
+
+static void leave_all(unsigned int vcpu, void *data) {
+  if (levels[vcpu].depth > 0) {
+    levels[vcpu].depth = 1;
+    leave(vcpu, data);
   }
 }
 
@@ -138,6 +149,9 @@ static void instrument(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
     }
     qemu_plugin_register_vcpu_insn_exec_cb(instruction, record, QEMU_PLUGIN_CB_NO_REGS,
                                            (void *)seen);
+    if (address == switch_address || address == preempt_address) {
+      qemu_plugin_register_vcpu_insn_exec_cb(instruction, leave_all, QEMU_PLUGIN_CB_NO_REGS, NULL);
+    }
     if (is_return(instruction)) {
       qemu_plugin_register_vcpu_insn_exec_cb(instruction, leave, QEMU_PLUGIN_CB_NO_REGS, NULL);
     }
@@ -208,10 +222,12 @@ static void write_trace(qemu_plugin_id_t id, void *data) {
 }
 
 static const struct plugin_options options = {
-  2,
+  4,
   (const struct plugin_option[]){
     {"stubs", "ADDRESS", &stubs_address, 0, UINT64_MAX},
     {"size", "BYTES", &stubs_size, VECTOR_COUNT, VECTOR_COUNT * PAGE_SIZE},
+    {"switch", "ADDRESS", &switch_address, 0, UINT64_MAX},
+    {"preempt", "ADDRESS", &preempt_address, 0, UINT64_MAX},
   },
 };
 

@@ -57,6 +57,11 @@ public struct QEMUCommandLine {
     /// The bytes that the stubs of all 256 vectors take, at equal distances; there may be no
     /// padding after the last one.
     public var size: UInt64
+    /// The addresses of the functions that change from one thread's stack to another's, when it gives way
+    /// and when an interrupt takes it off its CPU: there a CPU leaves an interrupt, too. 0 where there are
+    /// no threads.
+    public var stackSwitch: UInt64 = 0
+    public var stackPreemption: UInt64 = 0
 
     public init(address: UInt64, size: UInt64) {
       self.address = address
@@ -68,6 +73,8 @@ public struct QEMUCommandLine {
       guard let stubs = image.symbols.function(named: "apus_trap_entries"), stubs.size > 0
       else { return nil }
       (address, size) = stubs
+      stackSwitch = image.symbols.address(of: "apus_switch_stack") ?? 0
+      stackPreemption = image.symbols.address(of: "apus_preempt_stack") ?? 0
     }
   }
 
@@ -101,7 +108,12 @@ public struct QEMUCommandLine {
     if let port = c.gdbPort { words += ["-S", "-gdb", "tcp:127.0.0.1:\(port)"] }
     words += counting
     if let trace = c.interruptTrace, let vectorStubs {
-      words += plugin(trace, [("stubs", vectorStubs.address), ("size", vectorStubs.size)])
+      words += plugin(
+        trace,
+        [
+          ("stubs", vectorStubs.address), ("size", vectorStubs.size),
+          ("switch", vectorStubs.stackSwitch), ("preempt", vectorStubs.stackPreemption),
+        ])
     }
     if let trace = c.conflictTrace, let marks {
       words += plugin(trace, [("marks", marks.marks)])

@@ -49,7 +49,7 @@ import Testing
         + "-kernel /images/app -initrd '/tmp/a b.cpio' \(Self.common) "
         + "-S -gdb tcp:127.0.0.1:1234 "
         + "-plugin /lib/a,,b.so,entry=0x100000,marks=0x100046,out=/tmp/counts "
-        + "-plugin /lib/t.so,stubs=0x1001a0,size=0xff9,out=/tmp/a,,b")
+        + "-plugin /lib/t.so,stubs=0x1001a0,size=0xff9,switch=0x0,preempt=0x0,out=/tmp/a,,b")
   }
 
   @Test func kvm() {

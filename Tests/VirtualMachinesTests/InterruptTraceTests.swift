@@ -22,7 +22,8 @@ import Testing
     let image = try ELFImage(bytes: SampleELF.bytes, path: "sample")
     #expect(
       try Self.check(image).arguments().contains(
-        "/lib/libInterruptTrace.so,stubs=0x1000a0,size=0xff9,out=/tmp/trace"))
+        "/lib/libInterruptTrace.so,stubs=0x1000a0,size=0xff9,switch=0x0,preempt=0x0,out=/tmp/trace")
+    )
   }
 
   @Test func anImageWithoutStubsIsRefused() throws {

@@ -13,7 +13,7 @@ extension Examination {
         throw .notAnalysable("\(path):\(number + 1): \(line) is no address")
       }
       count += 1
-      guard !coverage.contains(address) else { continue }
+      guard !coverage.contains(address), !isLeftOut(address) else { continue }
       let place = place(of: address, in: address)
       guard reported.insert(place.function).inserted else { continue }
       if let found = finding(
@@ -25,5 +25,13 @@ extension Examination {
     }
     guard count > 0 else { throw .notAnalysable("\(path) is no trace: it has no addresses") }
     return findings
+  }
+
+  /// Whether an address belongs to a function that was declared as fatal, or by its frame alone: what it
+  /// does is known, and was not read on purpose.
+  private func isLeftOut(_ address: UInt64) -> Bool {
+    guard let (_, start) = image.functions.name(at: address), let declared = annotations[start]
+    else { return false }
+    return declared.isFatal || declared.frame != nil
   }
 }
