@@ -79,8 +79,6 @@ public struct AddressSpace: ~Copyable, Sendable {
 
   /// The first address of the space.
   var lowestAddress: UInt64 { lowest.value }
-  /// One more than the last one.
-  var endOfAddresses: UInt64 { limit.value }
 
   @inline(__always)
   var frames: UnsafePointer<FrameAllocator> {

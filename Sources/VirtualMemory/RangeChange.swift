@@ -33,10 +33,6 @@ struct RangeChange {
     }
   }
 
-  /// Whether it makes something of what is unmapped.
-  @inline(__always)
-  var mapsUnmapped: Bool { promise != nil }
-
   /// Whether nothing may be mapped in the range before.
   @inline(__always)
   var refusesOccupied: Bool {

@@ -20,9 +20,6 @@ public struct Stack: ~Copyable {
     self.byteCount = byteCount
   }
 
-  /// The smallest stack, in bytes; all are multiples of it.
-  public static var minimumByteCount: Int { 4096 }
-
   /// Makes a stack of at least `byteCount` bytes. Where the address space may be changed.
   public static func allocate(
     byteCount: Int, named name: AreaName = AreaName()

@@ -304,9 +304,6 @@ APUS_INLINE void apus_mark(uint64_t n) {
   __asm__ volatile("call *%0" : : "r"(apus_marks + n) : "memory");
 }
 
-// Continues at `function(argument)` on another stack; the old stack is left for good.
-_Noreturn void apus_enter_stack(uint64_t stack_top, void (*function)(uint64_t), uint64_t argument);
-
 // Section borders, from the linker script.
 #define APUS_BORDER(name)                                                                          \
   extern uint8_t __apus_##name[];                                                                  \

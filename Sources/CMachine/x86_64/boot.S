@@ -141,14 +141,6 @@ FUNCTION apus_secondary_start64
   jmp 6b
 END apus_secondary_start64
 
-FUNCTION apus_enter_stack
-  movq %rdi, %rsp
-  movq %rdx, %rdi
-  xorl %ebp, %ebp
-  call *%rsi
-  ud2
-END apus_enter_stack
-
 // One-byte functions whose addresses the counting plugin watches.
 FUNCTION apus_marks
 .rept 64

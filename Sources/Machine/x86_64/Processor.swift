@@ -84,13 +84,5 @@ public enum Processor {
   public static func halt() -> Never {
     while true { apus_cli_hlt() }
   }
-
-  /// Continues at `function(argument)` on another stack. The present stack is left for good, so
-  /// nothing that lives on it may be needed any more.
-  public static func enterStack(
-    top: UInt, _ function: @convention(c) (UInt64) -> Void, argument: UInt64
-  ) -> Never {
-    apus_enter_stack(UInt64(top), function, argument)
-  }
 }
 #endif
