@@ -212,8 +212,7 @@ extension FrameAllocator {
   // MARK: Zeroed frames
 
   func zero(_ address: PhysicalAddress, count: Int = 1) {
-    PhysicalMemoryWindow.pointer(to: address.rawValue)?
-      .initializeMemory(as: UInt8.self, repeating: 0, count: count * Int(Self.frameSize))
+    PhysicalMemoryWindow.zero(address.rawValue, byteCount: count * Int(Self.frameSize))
   }
 
   /// Zeroes frames ahead until the CPU has `FrameCache`'s fill of them, 16, or `count` more: for

@@ -39,8 +39,7 @@ extension AreaKind.Backing {
     if count > 0, let bytes = PhysicalMemoryWindow.pointer(to: contents.start &+ offset) {
       copy.copyMemory(from: bytes, byteCount: Int(count))
     }
-    (copy + Int(count)).initializeMemory(
-      as: UInt8.self, repeating: 0, count: Int(span &- count))
+    PhysicalMemoryWindow.zero(frame &+ count, byteCount: Int(span &- count))
   }
 }
 

@@ -148,8 +148,7 @@ struct PageStock {
       page: frame, promise.allowed, level: 0, area: promise.area, isForeign: false)
     if !slot.replace(promise, by: page) {
       // The stock's pages are zero.
-      PhysicalMemoryWindow.pointer(to: frame)?.initializeMemory(
-        as: UInt8.self, repeating: 0, count: Int(FrameAllocator.frameSize))
+      PhysicalMemoryWindow.zero(frame, byteCount: Int(FrameAllocator.frameSize))
       pages.push(frame)
     }
     return true

@@ -83,8 +83,8 @@ struct TablePage: Equatable {
   }
 
   private static func zero(_ frame: PhysicalAddress, frameCount: Int) {
-    PhysicalMemoryWindow.pointer(to: frame.rawValue)?.initializeMemory(
-      as: UInt64.self, repeating: 0, count: frameCount * PageTableFormat.entryCount)
+    PhysicalMemoryWindow.zero(
+      frame.rawValue, byteCount: frameCount * Int(FrameAllocator.frameSize))
   }
 
   /// Makes all entries say the same as `entry` did, which leads to no table and is at `level`, one above

@@ -7,8 +7,8 @@ final class SimulatedMemory {
   /// Memory full of zeroes, which `PhysicalMemoryWindow` shows from now on.
   init(byteCount: Int) {
     bytes = .allocate(byteCount: byteCount, alignment: 4096)
-    bytes.initializeMemory(as: UInt8.self, repeating: 0)
     PhysicalMemoryWindow.simulateOnThisThread(with: bytes)
+    PhysicalMemoryWindow.zero(0, byteCount: byteCount)
   }
 
   deinit { bytes.deallocate() }
