@@ -36,28 +36,29 @@ extension FrameAllocator {
   /// taken from others, or from the buddy system, so an idle CPU meets none.
   @inline(__always)
   public func zeroAhead(unless isNeeded: () -> Bool = { false }) -> Bool {
-    guard let cache = caches.currentIfInitialized,
-      cache.pointee.wantsZeroed.load(ordering: .relaxed) != 0
-    else { return false }
-    return zeroOneAhead(unless: isNeeded)
+    Processor.withPreemptionDisabled {
+      guard let cache = caches.currentIfInitialized,
+        cache.pointee.wantsZeroed.load(ordering: .relaxed) != 0
+      else { return false }
+      return Self.zeroOne(of: cache, unless: isNeeded)
+    }
   }
 
   @inline(never)
-  private func zeroOneAhead(unless isNeeded: () -> Bool) -> Bool {
-    Processor.withPreemptionDisabled {
-      guard let cache = caches.currentIfInitialized else { return false }
-      cache.pointee.claim()
-      defer { cache.pointee.release() }
-      guard let frame = cache.pointee.frameToZero else { return false }
-      let partSize = Self.frameSize / 8
-      for part in 0..<UInt64(8) {
-        if isNeeded() { return true }
-        PhysicalMemoryWindow.zero(
-          UInt64(frame) * Self.frameSize + part * partSize, byteCount: Int(partSize))
-      }
-      cache.pointee.keepZeroed(frame)
-      return true
+  private static func zeroOne(
+    of cache: UnsafeMutablePointer<FrameCache>, unless isNeeded: () -> Bool
+  ) -> Bool {
+    cache.pointee.claim()
+    defer { cache.pointee.release() }
+    guard let frame = cache.pointee.frameToZero else { return false }
+    let partSize = frameSize / 8
+    for part in 0..<UInt64(8) {
+      if isNeeded() { return true }
+      PhysicalMemoryWindow.zero(
+        UInt64(frame) * frameSize + part * partSize, byteCount: Int(partSize))
     }
+    cache.pointee.keepZeroed(frame)
+    return true
   }
 
   private func zero(_ address: PhysicalAddress, count: Int = 1) {
