@@ -15,7 +15,8 @@ extension AddressSpace {
     } catch {
       fatalError("whole entries of a root need no tables to be unmapped")
     }
-    reclaim()
+    trimAll()
+    removedTables.freeAll(of: frames)
     for index in 0..<cpuCount.value {
       PrivateTables(privateTables.pointer(for: CPU(index: index))).free()
     }

@@ -273,13 +273,18 @@ public struct AddressSpace: ~Copyable, Sendable {
     }
   }
 
-  /// Frees all memory that nobody uses: empty tables, also those that CPUs have for themselves. The table of an arena, one frame for 512 GiB,
-  /// stays. Waits until no CPU is on its way through a table that was removed; with no lock held, not
-  /// in interrupts.
+  /// Frees all memory that nobody uses: empty tables, also those that CPUs have for themselves. The table of
+  /// an arena, one frame for 512 GiB, stays. Waits until no CPU is on its way through a table that was removed;
+  /// with no lock held, not in interrupts.
   public func reclaim() {
-    for number in 0..<arenas.count { trim(from: arenas.start(number), to: arenas.end(number)) }
+    trimAll()
     releasePrivateTables()
     removedTables.freeAll(of: frames)
+  }
+
+  /// Takes all empty tables out; they are still to be freed.
+  func trimAll() {
+    for number in 0..<arenas.count { trim(from: arenas.start(number), to: arenas.end(number)) }
   }
 
   private func releasePrivateTables() {
