@@ -29,7 +29,9 @@ struct ConflictNames {
   /// The beginnings of the names of functions that are the heap's.
   private static let heapFunctions = ["Heap.", "apus_heap_", "malloc", "free", "posix_memalign"]
   /// The files of the source whose code touches entries of page tables and little else.
-  private static let tableFiles = ["TablePage.swift", "BaselinePageTable.swift"]
+  private static let tableFiles: Set = ["TablePage", "BaselinePageTable"]
+  /// Files with code that touches what belongs to others.
+  private static let commonFiles: Set = ["Atomic", "SpinLockCore", "RWSpinLockCore"]
 
   func line(_ line: ConflictTrace.Line) -> ConflictReport.Line {
     let functions = functions(of: line)
@@ -44,25 +46,36 @@ struct ConflictNames {
   ) -> String {
     let objects = symbols.objects(in: line)
     if !objects.isEmpty { return objects.joined(separator: ", ") }
+    let files = files(of: functions)
     if let frames = records.frames(in: line) {
-      return "frame records \(frames.lowerBound) to \(frames.upperBound)"
+      let what = files.contains("TablePage") ? "lock of a page table, in " : ""
+      return "\(what)frame records \(frames.lowerBound) to \(frames.upperBound)"
     }
     if line.virtualAddress >= KernelAddresses.stacks { return "stack" }
     // Memory has no names, but code of one kind touches little else.
     let page = String(line.address & ~4095, radix: 16)
-    let isTable = functions.contains { function in
-      (function.places ?? []).contains { place in
-        Self.tableFiles.contains { place.contains("/\($0):") }
-      }
-    }
-    if isTable {
+    if !files.isDisjoint(with: Self.tableFiles) {
       let first = line.address % 4096 / 8
       return "page table 0x\(page), entries \(first) to \(first + 7)"
     }
     let isHeap = functions.contains { function in
       Self.heapFunctions.contains { function.name.hasPrefix($0) }
     }
-    return isHeap ? "heap page 0x\(page)" : "memory, page 0x\(page)"
+    if isHeap { return "heap page 0x\(page)" }
+    let owners = files.subtracting(Self.commonFiles).sorted()
+    if owners.isEmpty { return "memory, page 0x\(page)" }
+    return "memory of \(owners.joined(separator: ", ")), page 0x\(page)"
+  }
+
+  /// The files of the source that have code which touches a line, without their endings.
+  private func files(of functions: [ConflictReport.Function]) -> Set<String> {
+    var files: Set<String> = []
+    for place in functions.compactMap(\.places).joined() {
+      if let file = place.split(separator: "/").last?.split(separator: ".").first {
+        files.insert(String(file))
+      }
+    }
+    return files
   }
 
   /// The functions that touch a line, each with the CPUs on which it does.

@@ -6,7 +6,7 @@ import Apus
 struct Benchmarks {
   static var all: [Benchmark] {
     Locks.all + Frames.all + Faults.all + Blocks.all + Ranges.all + Shootdowns.all + Threads.all
-      + Blocking.all
+      + Blocking.all + DesignBenchmarks.all
   }
 
   static func main() {

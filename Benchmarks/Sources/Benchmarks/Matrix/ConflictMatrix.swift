@@ -1,6 +1,7 @@
 import Apus
 import CBenchmarks
 import Machine
+import VirtualMemory
 
 /// Each pair of operations, while a plugin of QEMU records which lines of memory the CPUs touch.
 ///
@@ -32,7 +33,10 @@ struct ConflictMatrix {
   private func forEachCell(
     _ body: (MatrixDesign, MatrixArguments, MatrixOperation, MatrixOperation) -> Void
   ) {
-    for design in MatrixDesign.allCases {
+    // The design that is compared has its own page tables: once is enough.
+    let designs =
+      AddressSpace.shared.scheme == .shared ? MatrixDesign.allCases : [MatrixDesign.apus]
+    for design in designs {
       for arguments in MatrixArguments.allCases {
         for (index, first) in operations.enumerated() {
           for second in operations[index...]
@@ -52,7 +56,9 @@ struct ConflictMatrix {
     Self.inWindow { if cpu.index < 2 { benchmark_write_line(cpu.index, 0) } }
     var participant = Participant(cpu: cpu)
     forEachCell { design, arguments, first, second in
-      participant.begin(design, arguments, cpu.index % 2 == 0 ? first : second)
+      let isFirst = cpu.index % 2 == 0
+      participant.begin(
+        design, arguments, isFirst ? first : second, beside: isFirst ? second : first)
       for isRecorded in [false, true] {
         meetings.wait()
         participant.prepare(meetings: &meetings)

@@ -6,8 +6,8 @@ import VirtualMemory
 enum MatrixRanges {
   private static let blockByteCount: UInt64 = 32 << 10
   private static let span: UInt64 = 2 << 20
-  /// Two parts of 2 MiB at addresses that no CPU maps by itself: for `near` and `equal`.
-  private static let near = AddressSpace.lowestAddress + 1 << 38
+  /// Two parts of 2 MiB for `near` and `equal`, in 512 GiB in which no CPU maps by itself.
+  private static let near = AddressSpace.lowestAddress + 60 << 39
   private static let equal = near + span
   private static let roundCount = UInt64(Participant.roundCount)
 
@@ -88,14 +88,15 @@ enum MatrixRanges {
 
   // MARK: Before and after
 
-  /// Maps the blocks for all operations but `map`, and touches those of which pages are to be there. What is
-  /// equal is mapped once, by CPU 0, for the CPUs that need it; with `map` it is free at first.
-  static func prepare(
-    _ operation: MatrixOperation, _ own: Participant, meetings: inout ConflictMatrix.Meetings
-  ) {
-    guard operation.isOfPages else { return }
-    if operation != .map { mapBlocks(own) }
-    if operation == .unmap || operation == .protect || operation == .query { touchBlocks(own) }
+  /// Maps the blocks and touches their pages, as far as the operations need it. For what is equal both
+  /// operations count, and who is first maps and touches: a range is free before `map`, and a page is not there
+  /// before `fault`.
+  static func prepare(_ own: Participant) {
+    let operations =
+      own.arguments == .equal ? [own.operation, own.otherOperation] : [own.operation]
+    guard own.operation.isOfPages, !operations.contains(.map) else { return }
+    mapBlocks(own)
+    if !operations.contains(.fault) { touchBlocks(own) }
   }
 
   private static func mapBlocks(_ own: Participant) {

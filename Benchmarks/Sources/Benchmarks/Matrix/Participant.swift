@@ -21,7 +21,9 @@ struct Participant {
   let cpu: CPU
   private(set) var design = MatrixDesign.apus
   private(set) var arguments = MatrixArguments.apart
-  private var operation = MatrixOperation.lock
+  private(set) var operation = MatrixOperation.lock
+  /// What the other half of the CPUs does.
+  private(set) var otherOperation = MatrixOperation.lock
 
   /// The range, frame or block of each round.
   let places: UnsafeMutablePointer<UInt64>
@@ -53,11 +55,13 @@ struct Participant {
   }
 
   mutating func begin(
-    _ design: MatrixDesign, _ arguments: MatrixArguments, _ operation: MatrixOperation
+    _ design: MatrixDesign, _ arguments: MatrixArguments, _ operation: MatrixOperation,
+    beside otherOperation: MatrixOperation
   ) {
     self.design = design
     self.arguments = arguments
     self.operation = operation
+    self.otherOperation = otherOperation
   }
 
   // MARK: The operations
@@ -113,7 +117,7 @@ struct Participant {
     case .timerCancel: forEachRound { setTimer($0) }
     case .lock: break
     }
-    MatrixRanges.prepare(operation, self, meetings: &meetings)
+    MatrixRanges.prepare(self)
     // The threads that are to wait do so by then: each has its turn at every meeting.
     for _ in 0..<4 { meetings.wait() }
   }
