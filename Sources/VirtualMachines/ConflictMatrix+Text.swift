@@ -9,7 +9,7 @@ extension ConflictMatrix {
         guard verbose || cell.commute && table.design == .apus else { continue }
         text += "\n\(cell.first) / \(cell.second): "
         text += "\(cell.conflicts) \(cell.conflicts == 1 ? "line" : "lines")\n"
-        text += ConflictReport.text(of: cell.lines)
+        for group in cell.groups { text += group.text }
       }
       text += "\n"
     }
@@ -42,6 +42,47 @@ extension ConflictMatrix {
 }
 
 extension ConflictMatrix.Cell {
+  /// Lines that the same code touches, on whatever CPUs.
+  struct Group: Equatable {
+    var objects: [String]
+    var functions: [ConflictReport.Function]
+
+    /// Two objects by name, and the functions with all CPUs on which they touch one of the lines.
+    var text: String {
+      var text = "  \(objects.count) \(objects.count == 1 ? "line" : "lines"): "
+      var names: [String] = []
+      for object in objects where !names.contains(object) { names.append(object) }
+      text += names.prefix(2).joined(separator: "; ")
+      text += names.count > 2 ? "; and \(names.count - 2) alike\n" : "\n"
+      for function in functions { text += "    \(function.text)\n" }
+      return text
+    }
+  }
+
+  var groups: [Group] {
+    var groups: [Group] = []
+    for line in lines {
+      let functions = line.functions.sorted { $0.name < $1.name }
+      let index = groups.firstIndex { $0.functions.elementsEqual(functions, by: Self.areAlike) }
+      guard let index else {
+        groups.append(Group(objects: [line.object], functions: functions))
+        continue
+      }
+      groups[index].objects.append(line.object)
+      for (number, function) in functions.enumerated() {
+        groups[index].functions[number].add(function)
+      }
+    }
+    return groups
+  }
+
+  private static func areAlike(
+    _ first: ConflictReport.Function, _ second: ConflictReport.Function
+  ) -> Bool {
+    first.name == second.name && first.readers.isEmpty == second.readers.isEmpty
+      && first.writers.isEmpty == second.writers.isEmpty
+  }
+
   /// The number of lines; in brackets where the order matters.
   var text: String { commute ? "\(conflicts)" : "(\(conflicts))" }
 }
@@ -61,5 +102,14 @@ extension ConflictMatrix.Table {
     let free = commuting.filter { $0.conflicts == 0 }
     return "\(who), \(cpus) CPUs, \(tables), \(how): "
       + "\(free.count) of \(commuting.count) pairs that commute share no line"
+  }
+}
+
+extension ConflictReport.Function {
+  /// Adds what the same function does on other CPUs and at other places.
+  fileprivate mutating func add(_ other: ConflictReport.Function) {
+    readers = Set(readers + other.readers).sorted()
+    writers = Set(writers + other.writers).sorted()
+    for place in other.places ?? [] where places?.contains(place) == false { places?.append(place) }
   }
 }

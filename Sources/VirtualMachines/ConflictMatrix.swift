@@ -77,7 +77,8 @@ public struct ConflictMatrix: Equatable, Sendable, Codable {
   /// - Parameter place: the line of the source that an instruction belongs to.
   public mutating func add(_ boot: MatrixTrace, symbols: SymbolTable, place: (UInt64) -> String?) {
     withoutActuallyEscaping(place) { place in
-      let names = ConflictNames(symbols: symbols, records: boot.records, place: place)
+      let names = ConflictNames(
+        symbols: symbols, records: boot.records, objects: boot.objects, place: place)
       for window in boot.windows {
         let lines = boot.conflicts(window)
         let cell = Cell(

@@ -23,6 +23,7 @@ struct FrameRecords: Equatable {
 struct ConflictNames {
   let symbols: SymbolTable
   let records: FrameRecords
+  var objects: [NamedMemory] = []
   /// The line of the source that an instruction belongs to; `nil` where nobody asks for lines.
   var place: ((UInt64) -> String?)?
 
@@ -46,6 +47,9 @@ struct ConflictNames {
   ) -> String {
     let objects = symbols.objects(in: line)
     if !objects.isEmpty { return objects.joined(separator: ", ") }
+    let lineEnd = line.virtualAddress + ConflictTrace.lineSize
+    let known = self.objects.filter { $0.addresses.overlaps(line.virtualAddress..<lineEnd) }
+    if !known.isEmpty { return Set(known.map(\.name)).sorted().joined(separator: ", ") }
     let files = files(of: functions)
     if let frames = records.frames(in: line) {
       let what = files.contains("TablePage") ? "lock of a page table, in " : ""

@@ -27,14 +27,9 @@ public struct ConflictReport: Equatable, Sendable, Codable {
   /// The lines of the window that counts.
   public var lines: [Line]
 
-  /// The report's text.
+  /// The report's text. Lines of memory that are the same thing and are touched by the same functions
+  /// on the same CPUs stand together.
   public var text: String {
-    "\(name): \(lines.count) \(lines.count == 1 ? "line" : "lines")\n\(Self.text(of: lines))"
-  }
-
-  /// What lines of memory are, and who touches them. Those that are the same thing and are touched by the
-  /// same functions on the same CPUs stand together.
-  static func text(of lines: [Line]) -> String {
     var groups: [(line: Line, addresses: [String])] = []
     for line in lines {
       let index = groups.firstIndex {
@@ -46,7 +41,7 @@ public struct ConflictReport: Equatable, Sendable, Codable {
         groups.append((line, [line.address]))
       }
     }
-    var text = ""
+    var text = "\(name): \(lines.count) \(lines.count == 1 ? "line" : "lines")\n"
     for (line, addresses) in groups {
       text += "  \(line.object): \(addresses.joined(separator: " "))\n"
       for function in line.functions { text += "    \(function.text)\n" }
@@ -61,8 +56,9 @@ extension ConflictReport.Function {
     let parts = [("read by", readers), ("written by", writers)]
       .filter { !$0.1.isEmpty }
       .map { "\($0.0) CPU \($0.1.map(String.init).joined(separator: ", "))" }
-    let places = places.map { " (\($0.joined(separator: ", ")))" } ?? ""
-    return "\(name)\(places): \(parts.joined(separator: "; "))"
+    let places = places ?? []
+    let place = places.isEmpty ? "" : " (\(places.joined(separator: ", ")))"
+    return "\(name)\(place): \(parts.joined(separator: "; "))"
   }
 }
 

@@ -1,5 +1,26 @@
 import ELF
 
+/// Memory whose name the image says in a line `object START BYTES NAME`.
+struct NamedMemory: Equatable, Sendable {
+  static let mark = "object "
+
+  let addresses: Range<UInt64>
+  let name: String
+
+  init(addresses: Range<UInt64>, name: String) {
+    self.addresses = addresses
+    self.name = name
+  }
+
+  init?(line: Substring) {
+    let words = line.split(separator: " ", maxSplits: 3)
+    guard line.hasPrefix(Self.mark), words.count == 4, let start = UInt64(words[1]),
+      let byteCount = UInt64(words[2]), !start.addingReportingOverflow(byteCount).overflow
+    else { return nil }
+    self.init(addresses: start..<start + byteCount, name: String(words[3]))
+  }
+}
+
 /// What a boot of the matrix of conflicts has recorded.
 public struct MatrixTrace: Equatable, Sendable {
   /// A pair of operations that was done.
@@ -13,6 +34,8 @@ public struct MatrixTrace: Equatable, Sendable {
 
   public let pageTables: PageTables
   let records: FrameRecords
+  /// What the image says of its memory.
+  let objects: [NamedMemory]
   let windows: [Window]
   let trace: ConflictTrace
 
@@ -41,7 +64,9 @@ public struct MatrixTrace: Equatable, Sendable {
   init(
     output: String, trace: ConflictTrace, pageTables: PageTables, memory: MemorySize
   ) throws(Flaw) {
-    let lines = output.split(separator: "\n")
+    var lines = output.split(separator: "\n")
+    objects = lines.compactMap(NamedMemory.init(line:))
+    lines.removeAll { $0.hasPrefix(NamedMemory.mark) }
     guard let words = lines.first?.split(separator: " "), words.count == 3, words[0] == "records",
       let start = UInt64(words[1]), let size = UInt64(words[2]),
       lines.dropFirst().prefix(2).elementsEqual(Self.controls, by: { String($0) == $1 })

@@ -78,6 +78,34 @@ import Testing
     #expect(line.functions.map(\.places) == [[], ["Sources/VirtualMemory/TablePage.swift:9"]])
   }
 
+  @Test func linesThatTheSameCodeTouchesStandTogether() {
+    func line(_ object: String, _ reader: Int, _ place: String) -> ConflictReport.Line {
+      .init(
+        address: "0x0", object: object,
+        functions: [.init(name: "f", readers: [reader], writers: [0], places: [place])])
+    }
+    let lines = [
+      line("a", 1, "x:1"), line("b", 2, "x:1"), line("c", 1, "x:2"), line("c", 1, "x:2"),
+    ]
+    let cell = ConflictMatrix.Cell(
+      first: "map", second: "map", commute: true, conflicts: 4, lines: lines)
+    #expect(
+      cell.groups.map(\.text) == [
+        "  4 lines: a; b; and 1 alike\n    f (x:1, x:2): read by CPU 1, 2; written by CPU 0\n"
+      ])
+  }
+
+  /// The image may say it anywhere between its windows.
+  @Test func memoryHasTheNameThatTheImageSays() throws {
+    let said = Self.output + "object 8192 100 record of a thread\nobject 8292 4 another\n"
+    let boot = try Self.boot(said)
+    #expect(boot.windows == (try Self.boot().windows))
+    let names = ConflictNames(
+      symbols: try ConflictTraceTests.symbols(), records: boot.records, objects: boot.objects)
+    #expect(names.line(boot.conflicts(boot.windows[0])[0]).object == "record of a thread")
+    #expect(NamedMemory(line: "object 1 x name") == nil)
+  }
+
   @Test func findingsCommuteAndMeetAllTheSame() throws {
     let findings = try Self.matrix().findings
     #expect(findings.map(\.cell.first) == ["fault"])
@@ -94,12 +122,24 @@ import Testing
         fault                1
 
         fault / fault: 1 line
-          heap page 0x2000: 0x2000
+          1 line: heap page 0x2000
+            Heap.second(): read by CPU 0, 2; written by CPU 0
 
         """))
-    #expect(text.contains("\n                 fault   map\nfault\nmap                (1)\n\nLocked"))
-    #expect(!text.contains("0x4040"))
-    #expect(try Self.matrix().text(verbose: true).contains("0x4040"))
+    #expect(
+      text.contains("\n                 fault   map\nfault\nmap                (1)\n\nLocked"))
+    #expect(!text.contains("fault / map"))
+    let verbose = try Self.matrix().text(verbose: true)
+    #expect(
+      verbose.contains(
+        """
+
+        fault / map: 1 line
+          1 line: lock of a page table, in frame records 16 to 31
+            Heap.second(): read by CPU 1; written by CPU 1
+            third (Sources/VirtualMemory/TablePage.swift:9): read by CPU 2
+
+        """))
   }
 
   @Test(arguments: [
@@ -130,7 +170,9 @@ import Testing
       ("records", "conflicts"), ("control together", "control apart"), ("apus apart", "apus far"),
       ("fault fault", "fault sing"), ("fault fault", "fault"),
     ] {
-      #expect(throws: MatrixTrace.Flaw.self) { try Self.boot(Self.output.replacing(old, with: new)) }
+      #expect(throws: MatrixTrace.Flaw.self) {
+        try Self.boot(Self.output.replacing(old, with: new))
+      }
     }
     let missed = Self.sample.replacing("window 4 8 80\n", with: "")
     #expect(throws: MatrixTrace.Flaw.missed(4)) { try Self.boot(Self.output, missed) }

@@ -55,6 +55,7 @@ struct ConflictMatrix {
     meetings.wait()
     Self.inWindow { if cpu.index < 2 { benchmark_write_line(cpu.index, 0) } }
     var participant = Participant(cpu: cpu)
+    participant.printObjects()
     forEachCell { design, arguments, first, second in
       let isFirst = cpu.index % 2 == 0
       participant.begin(

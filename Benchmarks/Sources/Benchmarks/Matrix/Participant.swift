@@ -41,10 +41,31 @@ struct Participant {
     semaphores = Self.allocate()
     lock = Self.allocate()
     lock.initialize(to: SpinLock(0))
-    for round in 0..<Self.roundCount {
+    forEachRound { round in
       (timers + round).initialize(to: Timer())
       (semaphores + round).initialize(to: Semaphore(0))
+      (threads + round).initialize(to: Threads.spawn(on: CPUSet(cpu)) {})
     }
+    forEachRound { threads[$0].join() }
+  }
+
+  /// Says which memory is what, so that lines have names. Memory for a thread's record is taken again by the
+  /// next thread.
+  func printObjects() {
+    let name = "of CPU \(cpu.index)"
+    Self.printObject(UInt(bitPattern: semaphores), 4096, "semaphores \(name)")
+    Self.printObject(UInt(bitPattern: timers), 4096, "timers \(name)")
+    Self.printObject(UInt(bitPattern: lock), 4096, "lock \(name)")
+    for round in 0..<Self.roundCount {
+      let thread = unsafeBitCast(threads[round], to: UInt.self)
+      Self.printObject(
+        thread, benchmark_block_size(thread),
+        "record of thread \(round) that CPU \(cpu.index) starts")
+    }
+  }
+
+  private static func printObject(_ start: UInt, _ byteCount: UInt, _ name: String) {
+    print("object \(start) \(byteCount) \(name)")
   }
 
   /// Room for a value for each round, in pages of its own.
