@@ -1,4 +1,5 @@
 import Machine
+import Tracing
 
 /// A reader-writer spin lock without its state and the rules of its class.
 ///
@@ -87,10 +88,8 @@ struct RWSpinLockCore: ~Copyable, Sendable {
     word.wrappingSubtract(Self.writer, ordering: .releasing)
   }
 
-  #if CHECKED
   @usableFromInline
   var address: UInt { withUnsafePointer(to: word) { UInt(bitPattern: $0) } }
-  #endif
 
   /// Takes back the count that was too early, and counts again at the head of the queue.
   @inline(__always)
@@ -127,7 +126,9 @@ struct RWSpinLockCore: ~Copyable, Sendable {
 @inline(never)
 @usableFromInline
 func readInThread(_ core: borrowing RWSpinLockCore) {
+  let start = Trace.begin()
   core.waitToRead(interruptsAreOff: false)
+  Trace.record(.lockWait, since: start, UInt64(core.address))
 }
 
 /// Waits to read by an interrupt-safe lock.
@@ -135,7 +136,9 @@ func readInThread(_ core: borrowing RWSpinLockCore) {
 @inline(never)
 @usableFromInline
 func readWithInterruptsOff(_ core: borrowing RWSpinLockCore) {
+  let start = Trace.begin()
   core.waitToRead(interruptsAreOff: true)
+  Trace.record(.lockWait, since: start, UInt64(core.address))
 }
 
 /// Waits to write by a thread-only lock.
@@ -143,7 +146,9 @@ func readWithInterruptsOff(_ core: borrowing RWSpinLockCore) {
 @inline(never)
 @usableFromInline
 func writeInThread(_ core: borrowing RWSpinLockCore) {
+  let start = Trace.begin()
   core.waitToWrite(interruptsAreOff: false)
+  Trace.record(.lockWait, since: start, UInt64(core.address))
 }
 
 /// Waits to write by an interrupt-safe lock.
@@ -151,5 +156,7 @@ func writeInThread(_ core: borrowing RWSpinLockCore) {
 @inline(never)
 @usableFromInline
 func writeWithInterruptsOff(_ core: borrowing RWSpinLockCore) {
+  let start = Trace.begin()
   core.waitToWrite(interruptsAreOff: true)
+  Trace.record(.lockWait, since: start, UInt64(core.address))
 }

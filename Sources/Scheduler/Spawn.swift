@@ -56,7 +56,11 @@ extension Thread {
   /// Puts a new thread where it may run.
   private func start() {
     ThreadList.insert(record)
-    Trace.record(.spawn, RunQueue.word(record), UInt64(record.pointee.priority))
+    if Trace.isRecording {
+      Trace.recordSpawn(
+        record.pointee.number, priority: UInt64(record.pointee.priority),
+        name: record.pointee.name.bytes)
+    }
     Processor.withInterruptsDisabled { Placement.put(record) }
   }
 
