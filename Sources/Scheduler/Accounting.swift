@@ -44,7 +44,8 @@ extension Scheduler {
 
   /// The same when all other CPUs have been stopped: without locks.
   package static func statisticsWithoutLocks(of cpu: CPU) -> CPUStatistics {
-    statistics(of: cpu, started: lists.pointer(for: cpu).pointee.contents.stateWithoutLock.pointee.started)
+    statistics(
+      of: cpu, started: lists.pointer(for: cpu).pointee.contents.stateWithoutLock.pointee.started)
   }
 
   @inline(never)

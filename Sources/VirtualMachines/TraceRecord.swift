@@ -44,7 +44,8 @@ public struct TraceRecord: Equatable, Sendable {
   /// The text of a record of the kind `name`, see `TraceEvent` of the kernel.
   var name: String {
     let words = [time, first, second, duration]
-    let bytes = words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } }
+    let bytes = words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) }
+    }
     return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
   }
 }

@@ -90,7 +90,8 @@ import Testing
     #expect(events.first?.args?["name"] == "a\"\\\n\u{1}ä")
   }
 
-  @Test(arguments: 0..<50 as Range<UInt64>) func anyRecordsMakeAFileThatIsRight(seed: UInt64) throws {
+  @Test(arguments: 0..<50 as Range<UInt64>) func anyRecordsMakeAFileThatIsRight(seed: UInt64) throws
+  {
     var random = SplitMix64(seed: seed)
     var records: [TraceRecord] = []
     for cpu in 0..<4 {
@@ -115,7 +116,8 @@ import Testing
   @Test func aFileThatIsWrongIsFoundOut() throws {
     let row = #"{"ph":"M","pid":1,"tid":0,"name":"thread_name","args":{"name":"CPU 0"}}"#
     func faults(_ lines: String...) throws -> Int {
-      try TraceFile("{\"traceEvents\":[\n\(([row] + lines).joined(separator: ",\n"))\n]}").faults.count
+      try TraceFile("{\"traceEvents\":[\n\(([row] + lines).joined(separator: ",\n"))\n]}").faults
+        .count
     }
     func span(_ time: Int, _ duration: Int) -> String {
       #"{"ph":"X","pid":1,"tid":0,"ts":\#(time),"dur":\#(duration),"name":"a","cat":"thread"}"#
@@ -123,7 +125,8 @@ import Testing
     #expect(try faults(span(1, 5), span(2, 4), span(6, 1)) == 0)
     #expect(try faults(span(1, 5), span(2, 5)) == 1)
     #expect(try faults(span(2, 1), span(1, 1)) == 1)
-    #expect(try faults(#"{"ph":"X","pid":1,"tid":7,"ts":1,"dur":0,"name":"a","cat":"thread"}"#) == 1)
+    #expect(
+      try faults(#"{"ph":"X","pid":1,"tid":7,"ts":1,"dur":0,"name":"a","cat":"thread"}"#) == 1)
     #expect(
       try faults(#"{"ph":"f","bp":"e","id":1,"pid":1,"tid":0,"ts":1,"name":"a","cat":"c"}"#) == 1)
   }

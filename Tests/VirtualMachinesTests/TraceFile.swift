@@ -72,7 +72,9 @@ struct TraceFile {
       default: faults.append("\(event.ph) is unknown")
       }
     }
-    for (id, ends) in arrows where ends != "sf" { faults.append("the arrow \(id) has ends \(ends)") }
+    for (id, ends) in arrows where ends != "sf" {
+      faults.append("the arrow \(id) has ends \(ends)")
+    }
     return faults
   }
 }
