@@ -21,7 +21,7 @@ extension Thread {
     Ending.reap()
     let memory = try ThreadMemory.allocate(byteCount: (stackSize + 63) & ~63)
     let thread = Thread(priority: priority, affinity: cpus.rawValue, memory: memory, body: body)
-    thread.record.pointee.name = ThreadName(name)
+    if !name.isEmpty { thread.record.pointee.name = ThreadName(name) }
     thread.start()
     return thread
   }

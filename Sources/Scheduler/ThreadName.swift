@@ -6,6 +6,9 @@ struct ThreadName {
   private(set) var bytes: InlineArray<31, UInt8> = .init(repeating: 0)
   private(set) var count: UInt8 = 0
 
+  /// No name.
+  init() {}
+
   /// The name as far as there is room for whole characters.
   init(_ text: borrowing String) {
     // All strings of an image lie in one piece; `withUTF8` would bring what copies others.
