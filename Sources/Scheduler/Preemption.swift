@@ -63,6 +63,17 @@ enum Preemption {
     return .slice
   }
 
+  /// The same of all that wait there, after the priority of the one that runs has changed.
+  static func noticeOfWaiting(
+    _ waiting: UnsafeMutablePointer<WaitingThreads>, in queue: UnsafeMutablePointer<RunQueue>
+  ) -> Notice {
+    let running = UnsafeMutablePointer<ThreadRecord>(
+      bitPattern: UInt(queue.pointee.running.load(ordering: .relaxed)))
+    guard let running, isOff.value == 0 else { return .nothing }
+    let limit = queue.pointee.preemptionLimit(of: running)
+    return waiting.pointee.highestPriority > limit ? .urgency : .nothing
+  }
+
   /// Tells a CPU what `notice` has found. Interrupts are off and no run queue's lock is held.
   @inline(never)
   static func tell(_ cpu: CPU, _ notice: Notice) {
@@ -99,7 +110,7 @@ enum Preemption {
 
   private static func startSlice(_ thread: UnsafeMutablePointer<ThreadRecord>) {
     let own = Timers.queues.current
-    own.pointee.sliceEnd = MonotonicClock.nanoseconds &+ slice(thread.pointee.priority)
+    own.pointee.sliceEnd = MonotonicClock.nanoseconds &+ slice(thread.pointee.basePriority)
     Timers.arm(own, at: own.pointee.sliceEnd)
   }
 

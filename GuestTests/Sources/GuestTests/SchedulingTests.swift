@@ -10,6 +10,12 @@ enum SchedulingTests {
       [
         Test("less urgent threads of all priorities get on beside an urgent one", noneStarves),
         Test("threads of one priority have their turns one after another", turns),
+        Test("an urgent thread that waits for a background one does not wait for a normal one") {
+          inversion($0, throughAnother: false)
+        },
+        Test("nor where it waits for another one that waits for it") {
+          inversion($0, throughAnother: true)
+        },
         Test("no CPU idles while a thread waits that may run there", minimumCPUs: 2, noneIdles),
         Test("64 threads that one wakes keep all CPUs busy", fanOut),
       ])
@@ -41,6 +47,68 @@ enum SchedulingTests {
       let count = turns.count(index)
       t.expect(count >= Turns.wanted && count <= Turns.wanted + 2, "\(count) turns of \(index)")
     }
+  }
+
+  /// An urgent thread waits for a mutex that a background one has, by itself or through a normal one that waits for
+  /// another mutex; and a normal one computes, all on one CPU.
+  private static func inversion(_ t: TestContext, throughAnother: Bool) {
+    let cpu = CPUSet(CPU(index: 0))
+    var disturbedRounds = 0
+    for _ in 0..<5 {
+      let shared = Locks()
+      let background = spawn(t, on: cpu, priority: .background) {
+        shared.inner.withLock { count in
+          shared.isTaken.signal()
+          let end = MonotonicClock.nanoseconds + 3_000_000
+          while MonotonicClock.nanoseconds < end { probe_pause() }
+          count += 1
+        }
+      }
+      let another = spawn(t, on: cpu) {
+        shared.isTaken.wait()
+        if !throughAnother { return shared.isReady.signal() }
+        shared.outer.withLock { outer in
+          shared.isReady.signal()
+          shared.inner.withLock { $0 += 1 }
+          outer += 1
+        }
+      }
+      let urgent = spawn(t, on: cpu, priority: .urgent) {
+        shared.isReady.wait()
+        shared.hasBegun.signal()
+        shared.waits.store(1, ordering: .releasing)
+        if throughAnother {
+          shared.outer.withLock { $0 += 1 }
+        } else {
+          shared.inner.withLock { $0 += 1 }
+        }
+        shared.waits.store(2, ordering: .releasing)
+      }
+      let between = spawn(t, on: cpu) {
+        shared.hasBegun.wait()
+        while shared.waits.load(ordering: .acquiring) != 2 {
+          // Where the owner is less urgent than this thread, it gets here while the urgent one waits.
+          if shared.waits.load(ordering: .acquiring) == 1 {
+            _ = shared.turns.wrappingAdd(1, ordering: .relaxed)
+          }
+          probe_pause()
+        }
+      }
+      for thread in [background, another, urgent, between] { thread?.join() }
+      if shared.turns.load(ordering: .relaxed) > 0 { disturbedRounds += 1 }
+    }
+    // Once among so many slices the normal one may have its own as one that starves.
+    t.expect(disturbedRounds <= 1, "a normal thread ran in \(disturbedRounds) of 5 rounds")
+  }
+
+  private final class Locks: Sendable {
+    let inner = Mutex<Int>(0)
+    let outer = Mutex<Int>(0)
+    let isTaken = Semaphore(0)
+    let isReady = Semaphore(0)
+    let hasBegun = Semaphore(0)
+    let waits = Atomic<Int>(0)
+    let turns = Atomic<Int>(0)
   }
 
   /// Threads that come, go, wait, and compute, each on the CPUs of some set.
