@@ -8,7 +8,8 @@ import PerCPU
 struct ThreadList: ~Copyable {
   enum ListLock: LockClass {
     typealias Context = ThreadOnly
-    typealias Level = RunQueueLevel
+    // Below all that interrupts take, which come while it is held.
+    typealias Level = OutputLevel
     static var name: StaticString { "thread list" }
   }
 
@@ -17,6 +18,15 @@ struct ThreadList: ~Copyable {
     var count = 0
     /// How many were started here.
     var started: UInt64 = 0
+
+    /// Calls `body` for each thread, the youngest first.
+    func visit(_ body: (UnsafeMutablePointer<ThreadRecord>) -> Void) {
+      var next = first
+      while let thread = next {
+        body(thread)
+        next = thread.pointee.nextStarted
+      }
+    }
   }
 
   let contents = SpinLock<ListLock, Contents>(Contents())

@@ -275,7 +275,7 @@ enum FaultTests {
 
   enum StackLock: LockClass {
     typealias Context = ThreadOnly
-    typealias Level = LogLevel
+    typealias Level = OutputLevel
     static var name: StaticString { "stack" }
   }
 

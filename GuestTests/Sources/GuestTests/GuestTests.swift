@@ -7,7 +7,8 @@ struct GuestTests {
       BootTests.suite, InterruptTests.suite, TimeTests.suite, MemoryTests.suite, SoakTests.suite,
       LockTests.suite, FaultTests.suite, MappingTests.suite, AddressSpaceTests.suite,
       ShootdownTests.suite,
-      SharedMemoryTests.suite, ThreadTests.suite, BlockingTests.suite,
+      SharedMemoryTests.suite, ThreadTests.suite, SchedulingTests.suite,
+      BlockingTests.suite,
       TrapTests.suite,
     ])
   }
