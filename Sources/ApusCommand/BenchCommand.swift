@@ -168,7 +168,7 @@ struct BenchCommand: ParsableCommand {
       counter: counter, recorder: recorder, directory: directory)
     var report = BenchmarkReport(facts: .init(root: kernel.root))
     try measure(benchmarks, by: runner, into: &report)
-    if let twin { try measure(benchmarks, on: twin, counter, directory, into: &report) }
+    if let twin { try measure(benchmarks, on: twin, runner, counter, directory, into: &report) }
     let profiles =
       try profiler.map { try profile(benchmarks, by: runner, plugin: $0, kernel) } ?? ""
     try write(report, comparedTo: former, followedBy: profiles)
@@ -216,21 +216,39 @@ struct BenchCommand: ParsableCommand {
   }
 
   private func measure(
-    _ benchmarks: [Benchmark], on twin: LinuxTwin, _ counter: String,
+    _ benchmarks: [Benchmark], on twin: LinuxTwin, _ runner: BenchmarkRunner, _ counter: String,
     _ directory: TemporaryDirectory, into report: inout BenchmarkReport
   ) throws {
     let line = StatusLine(isShown: true)
     defer { line.clear() }
     let common = benchmarks.filter { $0.linux != nil }
     line.show("measuring Linux: \(common.count) benchmarks in one boot")
-    let figures: [Double]
     do throws(LinuxTwin.Failure) {
-      figures = try twin.measure(common, counter: counter, directory: directory)
+      let figures = try twin.measure(
+        common, .instructions, counter: counter, directory: directory)
+      report.adopt(figures, of: common, onLinux: twin.package)
     } catch {
       line.clear()
       throw CommandFailure(error)
     }
-    report.adopt(figures, of: common, onLinux: twin.package)
+    line.show("timing Linux: \(common.count) benchmarks in one boot")
+    let times: [Double]
+    do throws(LinuxTwin.Failure) {
+      times = try twin.measure(common, .processorTime, counter: counter, directory: directory)
+    } catch {
+      line.clear()
+      throw CommandFailure(error)
+    }
+    for (index, benchmark) in common.enumerated() {
+      line.show("timing \(index + 1) of \(common.count): \(benchmark.name)")
+      do throws(BenchmarkRunner.Failure) {
+        let time = try runner.time(benchmark)
+        report.adopt(.init(apus: time, linux: times[index]), of: benchmark)
+      } catch {
+        line.clear()
+        throw CommandFailure(error)
+      }
+    }
   }
 
   /// The profiles of all benchmarks that have one, each after an empty line.

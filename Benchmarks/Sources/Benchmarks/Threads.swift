@@ -27,6 +27,10 @@ enum Threads {
       Benchmark("ping-pong-four-cpus", rounds: 1_000, operations: 2, prepare: prepare) { run in
         pingPong(run, .online, .online)
       },
+      // The same by a value through each of two channels.
+      Benchmark("channel-ping-pong", rounds: 1_000, operations: 2, prepare: prepareChannels) { run in
+        channelPingPong(run)
+      },
     ]
   }
 
@@ -55,6 +59,32 @@ enum Threads {
     ])
     cpus.interrupt { _ in Marks.stop() }
     Marks.start()
+  }
+
+  private static let requests = Channel<Int>(capacity: 1)
+  private static let answers = Channel<Int>(capacity: 1)
+
+  /// Makes what channels keep.
+  private static func prepareChannels() {
+    prepare()
+    channelPingPong(Run(rounds: 10, isEmpty: false))
+  }
+
+  private static func channelPingPong(_ run: Run) {
+    finish([
+      spawn {
+        run {
+          try? requests.send(1)
+          _ = answers.receive()
+        }
+      },
+      spawn {
+        run {
+          _ = requests.receive()
+          try? answers.send(1)
+        }
+      },
+    ])
   }
 
   /// Makes the stacks that the scheduler keeps.

@@ -1,0 +1,90 @@
+import Apus
+import Scheduler
+
+/// What an operation costs beside much of what it has to do with: the same work at several sizes.
+enum Growth {
+  /// The benchmark of a name with this size.
+  static func benchmark(_ name: String, _ size: Int) -> Benchmark? {
+    for (known, make) in all where known.utf8.elementsEqual(name.utf8) { return make(size) }
+    return nil
+  }
+
+  private static var all: [(String, (Int) -> Benchmark)] {
+    [
+      // Beside so many other areas.
+      (
+        "areas-map-unmap",
+        { size in
+          Benchmark("", rounds: 1000, prepare: { makeAreas(size) }) { run in
+            run { Ranges.unmap(Ranges.map(4096), 4096) }
+          }
+        }
+      ),
+      (
+        "areas-fault",
+        { size in
+          Benchmark("", rounds: 100, operations: Faults.operations) {
+            makeAreas(size)
+            Faults.prepare()
+          } _: { run in
+            Faults.inFreshPages(run, zeroedAhead: false)
+          }
+        }
+      ),
+      // Beside so many other threads that wait.
+      (
+        "threads-yield",
+        { size in
+          Benchmark("", rounds: 1000, prepare: { startThreads(size) }) { run in
+            Threads.finish([
+              Threads.spawn { run { Thread.yield() } }, Threads.spawn { run { Thread.yield() } },
+            ])
+          }
+        }
+      ),
+      (
+        "threads-create-join",
+        { size in
+          Benchmark("", rounds: 200, prepare: { startThreads(size) }) { run in
+            Threads.finish([Threads.spawn { run { Threads.spawn {}.join() } }])
+          }
+        }
+      ),
+      // So many frames or blocks are taken, then given back; of each.
+      (
+        "frames-taken",
+        { size in Benchmark("", rounds: 1, operations: size) { Frames.takeAndGive(size, $0) } }
+      ),
+      (
+        "blocks-taken",
+        { size in
+          Benchmark("", rounds: 1, operations: size) { run in
+            Blocks.withPlaces(size) { Blocks.batch(run, $0, size) }
+          }
+        }
+      ),
+    ]
+  }
+
+  /// Areas that lie side by side and differ from their neighbours, so that they do not become one.
+  private static func makeAreas(_ count: Int) {
+    let start = AddressSpace.lowestAddress + 1 << 37
+    for index in 0..<UInt64(count) {
+      Areas.map(start + index * 4096, 4096, index % 2 == 0 ? .write : [])
+    }
+    Ranges.unmap(Ranges.map(8192, options: .populate), 8192)
+  }
+
+  private static let end = Semaphore(0)
+
+  /// Threads that wait for what never comes.
+  private static func startThreads(_ count: Int) {
+    Threads.prepare()
+    for _ in 0..<count {
+      guard let thread = try? Thread.spawn(stackSize: Thread.minimumStackSize, { end.wait() })
+      else { Benchmarks.fail("no thread") }
+      thread.detach()
+    }
+    Thread.yield()
+  }
+}
