@@ -25,6 +25,7 @@ struct BenchCommand: ParsableCommand {
         apus bench --only frame-pair --profile
         apus bench --set-thresholds
         apus bench --linux
+        apus bench --scaling --json scaling.json
 
       Exit status:
         0        all is measured, and nothing is above its threshold
@@ -86,11 +87,18 @@ struct BenchCommand: ParsableCommand {
       """)
   var linux = false
 
+  @Flag(
+    help: """
+      Measure other things: what operations cost and share on 1 to 16 CPUs, and beside how much; some \
+      minutes. --only chooses of these then.
+      """)
+  var scaling = false
+
   @Flag(help: "Name each line that CPUs share, and the functions that touch it.")
   var verbose = false
 
   /// What stands for the missing file of `--json`.
-  private static let standardOutput = "-"
+  static let standardOutput = "-"
 
   /// Gives `--json` its default where no file follows. The parser has no options with an optional
   /// value.
@@ -112,6 +120,7 @@ struct BenchCommand: ParsableCommand {
     for (flag, file) in files where file?.isEmpty == true {
       throw ValidationError("\(flag): give a file")
     }
+    if scaling { return try validateScaling() }
     let benchmarks: [Benchmark]
     do throws(BenchmarkCatalog.UnknownName) {
       benchmarks = try BenchmarkCatalog.benchmarks(named: only)
@@ -127,6 +136,7 @@ struct BenchCommand: ParsableCommand {
   }
 
   mutating func run() throws {
+    if scaling { return try measureScaling() }
     let benchmarks = try BenchmarkCatalog.benchmarks(named: only).map { $0.with(pageTables) }
     if list {
       for benchmark in benchmarks { StandardOutput.write(benchmark.name) }
@@ -135,11 +145,7 @@ struct BenchCommand: ParsableCommand {
     // From here on INT, TERM and HUP are heeded between two virtual machines too.
     let signals = try SignalReceiver()
     defer { signals.stop() }
-    let kernel = try KernelLocation()
-    guard FileManager.default.fileExists(atPath: "\(kernel.root)/Benchmarks/Package.swift") else {
-      throw CommandFailure(
-        "the kernel in \(kernel.root) has no benchmarks; set APUS_HOME to a clone of Apus")
-    }
+    let kernel = try kernelWithBenchmarks()
     let path = self.thresholds ?? "\(kernel.root)/Benchmarks/thresholds.json"
     // What can be wrong is found before the minute that measuring takes.
     let former = try compare.map { try BenchmarkReport(contentsOf: $0) }
@@ -151,9 +157,7 @@ struct BenchCommand: ParsableCommand {
     let counter = try QEMUPlugin.instructionCounter.path()
     let recorder = try QEMUPlugin.conflictTrace.path()
     let profiler = profile ? try QEMUPlugin.instructionProfile.path() : nil
-    guard QEMUCommandLine.version() != nil else {
-      throw CommandFailure(VirtualMachineError.qemuMissing)
-    }
+    try Self.requireQEMU()
     let directory = try TemporaryDirectory()
     defer { directory.remove() }
 
@@ -185,9 +189,24 @@ struct BenchCommand: ParsableCommand {
     if pageTables == nil, !check(report, thresholds) { throw ExitCode(1) }
   }
 
+  /// Where the benchmarks' sources are.
+  func kernelWithBenchmarks() throws -> KernelLocation {
+    let kernel = try KernelLocation()
+    guard FileManager.default.fileExists(atPath: "\(kernel.root)/Benchmarks/Package.swift") else {
+      throw CommandFailure(
+        "the kernel in \(kernel.root) has no benchmarks; set APUS_HOME to a clone of Apus")
+    }
+    return kernel
+  }
+
+  static func requireQEMU() throws {
+    guard QEMUCommandLine.version() != nil else {
+      throw CommandFailure(VirtualMachineError.qemuMissing)
+    }
+  }
+
   /// The path of an image, built if it is needed.
-  private func image(_ package: String, _ isNeeded: Bool, _ kernel: KernelLocation) throws -> String
-  {
+  func image(_ package: String, _ isNeeded: Bool, _ kernel: KernelLocation) throws -> String {
     guard isNeeded else { return "" }
     var build: PackageBuild
     do throws(PackageBuild.Failure) {
@@ -288,13 +307,13 @@ struct BenchCommand: ParsableCommand {
     StandardOutput.write(String(text.dropLast()))
   }
 
-  private func write(_ text: String, to path: String) throws {
+  func write(_ text: String, to path: String) throws {
     do { try Data(text.utf8).write(to: URL(fileURLWithPath: path)) } catch {
       throw Self.unwritable(path)
     }
   }
 
-  private static func requireWritable(_ path: String) throws {
+  static func requireWritable(_ path: String) throws {
     let files = FileManager.default
     let place =
       files.fileExists(atPath: path)

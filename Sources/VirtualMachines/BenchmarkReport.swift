@@ -66,8 +66,8 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
         self.linux = linux
       }
 
-      /// How much longer Linux takes.
-      public var ratio: Double? { apus > 0 ? linux / apus : nil }
+      /// How much longer Linux takes; nothing where one of them is too short to be measured.
+      public var ratio: Double? { min(apus, linux) < 0.1 ? nil : linux / apus }
     }
 
     /// The figure of a benchmark, to two places after the point.
@@ -185,7 +185,7 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
     }
     var notes = conflicts.map { "\($0.name): \($0.cold) lines in the first window, when cold\n" }
     if let linux { notes.append("linux: \(linux), 1 CPU; a system call is in what it does\n") }
-    return Self.aligned(rows) + notes.joined() + times
+    return TextTable.aligned(rows, texts: [0, 2]) + notes.joined() + times
   }
 
   /// What Linux needs as a multiple of what Apus needs, in instructions and in time; empty if no time was
@@ -200,7 +200,7 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
         time.ratio.map(Self.times) ?? "-",
       ])
     }
-    return rows.count == 1 ? "" : "\n" + Self.aligned(rows)
+    return rows.count == 1 ? "" : "\n" + TextTable.aligned(rows, texts: [0, 2])
   }
 
   /// A ratio, as `3.1 times`.
@@ -237,17 +237,5 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
       fraction == 0
       ? "" : fraction % 10 == 0 ? ".\(fraction / 10)" : String(format: ".%02d", fraction)
     return sign + ([digits] + groups).joined(separator: ",") + places
-  }
-
-  /// Columns: names and units to the left, numbers to the right.
-  private static func aligned(_ rows: [[String]]) -> String {
-    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-    return rows.map { row in
-      let cells = row.indices.map { column in
-        let padding = String(repeating: " ", count: widths[column] - row[column].count)
-        return column == 0 || column == 2 ? row[column] + padding : padding + row[column]
-      }
-      return cells.joined(separator: "  ") + "\n"
-    }.joined()
   }
 }

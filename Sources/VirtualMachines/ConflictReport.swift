@@ -117,12 +117,25 @@ struct ConflictMeasurement: Equatable {
   func report(name: String, symbols: SymbolTable) -> ConflictReport {
     ConflictReport(
       name: name, cold: conflicts(Window.cold).count,
-      lines: conflicts(Window.warm).map { line in
-        let functions = Self.functions(of: line, symbols)
-        return ConflictReport.Line(
-          address: "0x\(String(line.address, radix: 16))",
-          object: object(line, functions, symbols), functions: functions)
+      lines: Self.lines(conflicts(Window.warm), symbols) { line in
+        guard records.contains(line.address) else { return nil }
+        let first = (line.address - records.lowerBound) / recordSize
+        let count = ConflictTrace.lineSize / recordSize
+        return "frame records \(first) to \(first + count - 1)"
       })
+  }
+
+  /// Lines with names of the image's symbols, or the one that `name` gives them.
+  static func lines(
+    _ lines: [ConflictTrace.Line], _ symbols: SymbolTable,
+    name: (ConflictTrace.Line) -> String? = { _ in nil }
+  ) -> [ConflictReport.Line] {
+    lines.map { line in
+      let functions = functions(of: line, symbols)
+      return ConflictReport.Line(
+        address: "0x\(String(line.address, radix: 16))",
+        object: object(line, functions, symbols, name), functions: functions)
+    }
   }
 
   private static func objects(in line: ConflictTrace.Line, _ symbols: SymbolTable) -> [String] {
@@ -130,21 +143,18 @@ struct ConflictMeasurement: Equatable {
   }
 
   /// What a line is.
-  private func object(
-    _ line: ConflictTrace.Line, _ functions: [ConflictReport.Function], _ symbols: SymbolTable
+  private static func object(
+    _ line: ConflictTrace.Line, _ functions: [ConflictReport.Function], _ symbols: SymbolTable,
+    _ name: (ConflictTrace.Line) -> String?
   ) -> String {
-    let objects = Self.objects(in: line, symbols)
+    let objects = objects(in: line, symbols)
     if !objects.isEmpty { return objects.joined(separator: ", ") }
-    if records.contains(line.address) {
-      let first = (line.address - records.lowerBound) / recordSize
-      let count = ConflictTrace.lineSize / recordSize
-      return "frame records \(first) to \(first + count - 1)"
-    }
+    if let name = name(line) { return name }
     if line.virtualAddress >= KernelAddresses.stacks { return "stack" }
     // Memory has no names, but the heap's functions touch little else.
     let page = String(line.address & ~4095, radix: 16)
     let isHeap = functions.contains { function in
-      Self.heapFunctions.contains { function.name.hasPrefix($0) }
+      heapFunctions.contains { function.name.hasPrefix($0) }
     }
     return isHeap ? "heap page 0x\(page)" : "memory, page 0x\(page)"
   }

@@ -11,59 +11,56 @@ enum Growth {
 
   private static var all: [(String, (Int) -> Benchmark)] {
     [
-      // Beside so many other areas.
-      (
-        "areas-map-unmap",
-        { size in
-          Benchmark("", rounds: 1000, prepare: { makeAreas(size) }) { run in
-            run { Ranges.unmap(Ranges.map(4096), 4096) }
-          }
-        }
-      ),
-      (
-        "areas-fault",
-        { size in
-          Benchmark("", rounds: 100, operations: Faults.operations) {
-            makeAreas(size)
-            Faults.prepare()
-          } _: { run in
-            Faults.inFreshPages(run, zeroedAhead: false)
-          }
-        }
-      ),
-      // Beside so many other threads that wait.
-      (
-        "threads-yield",
-        { size in
-          Benchmark("", rounds: 1000, prepare: { startThreads(size) }) { run in
-            Threads.finish([
-              Threads.spawn { run { Thread.yield() } }, Threads.spawn { run { Thread.yield() } },
-            ])
-          }
-        }
-      ),
-      (
-        "threads-create-join",
-        { size in
-          Benchmark("", rounds: 200, prepare: { startThreads(size) }) { run in
-            Threads.finish([Threads.spawn { run { Threads.spawn {}.join() } }])
-          }
-        }
-      ),
-      // So many frames or blocks are taken, then given back; of each.
-      (
-        "frames-taken",
-        { size in Benchmark("", rounds: 1, operations: size) { Frames.takeAndGive(size, $0) } }
-      ),
-      (
-        "blocks-taken",
-        { size in
-          Benchmark("", rounds: 1, operations: size) { run in
-            Blocks.withPlaces(size) { Blocks.batch(run, $0, size) }
-          }
-        }
-      ),
+      ("areas-map-unmap", mapUnmap), ("areas-fault", fault), ("threads-yield", yield),
+      ("threads-create-join", createJoin), ("frames-taken", takeFrames),
+      ("blocks-taken", takeBlocks),
     ]
+  }
+
+  // Beside so many other areas.
+
+  private static func mapUnmap(_ count: Int) -> Benchmark {
+    Benchmark("", rounds: 1000, prepare: { makeAreas(count) }) { run in
+      run { Ranges.unmap(Ranges.map(4096), 4096) }
+    }
+  }
+
+  private static func fault(_ count: Int) -> Benchmark {
+    let prepare = {
+      makeAreas(count)
+      Faults.prepare()
+    }
+    return Benchmark("", rounds: 100, operations: Faults.operations, prepare: prepare) { run in
+      Faults.inFreshPages(run, zeroedAhead: false)
+    }
+  }
+
+  // Beside so many other threads that wait.
+
+  private static func yield(_ count: Int) -> Benchmark {
+    Benchmark("", rounds: 1000, prepare: { startThreads(count) }) { run in
+      Threads.finish([
+        Threads.spawn { run { Thread.yield() } }, Threads.spawn { run { Thread.yield() } },
+      ])
+    }
+  }
+
+  private static func createJoin(_ count: Int) -> Benchmark {
+    Benchmark("", rounds: 200, prepare: { startThreads(count) }) { run in
+      Threads.finish([Threads.spawn { run { Threads.spawn {}.join() } }])
+    }
+  }
+
+  // So many frames or blocks are taken, then given back; of each.
+
+  private static func takeFrames(_ count: Int) -> Benchmark {
+    Benchmark("", rounds: 1, operations: count) { Frames.takeAndGive(count, $0) }
+  }
+
+  private static func takeBlocks(_ count: Int) -> Benchmark {
+    Benchmark("", rounds: 1, operations: count) { run in
+      Blocks.withPlaces(count) { Blocks.batch(run, $0, count) }
+    }
   }
 
   /// Areas that lie side by side and differ from their neighbours, so that they do not become one.

@@ -28,7 +28,8 @@ enum Threads {
         pingPong(run, .online, .online)
       },
       // The same by a value through each of two channels.
-      Benchmark("channel-ping-pong", rounds: 1_000, operations: 2, prepare: prepareChannels) { run in
+      Benchmark("channel-ping-pong", rounds: 1_000, operations: 2, prepare: prepareChannels) {
+        run in
         channelPingPong(run)
       },
     ]
