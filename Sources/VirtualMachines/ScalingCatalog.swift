@@ -7,14 +7,14 @@ public enum ScalingCatalog {
     /// Whether page tables matter, so that it is measured with both.
     var usesPages = false
     /// How many times the rounds it is timed with.
-    var timedRounds = 40
+    var timedRounds = 8
   }
 
   static let operations = [
-    Operation(name: "fault", usesPages: true, timedRounds: 20),
+    Operation(name: "fault", usesPages: true, timedRounds: 4),
     Operation(name: "map-unmap", usesPages: true),
     Operation(name: "map-touch-unmap", usesPages: true),
-    Operation(name: "unmap-shared", usesPages: true, timedRounds: 10),
+    Operation(name: "unmap-shared", usesPages: true, timedRounds: 2),
     Operation(name: "frames"), Operation(name: "heap"), Operation(name: "spawn-join"),
     Operation(name: "wake"), Operation(name: "mutex-contended"), Operation(name: "parallel-for"),
   ]

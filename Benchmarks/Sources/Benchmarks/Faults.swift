@@ -66,10 +66,11 @@ enum Faults {
 /// Ranges of the address space.
 enum Areas {
   static func map(
-    _ start: UInt64, _ byteCount: UInt64, _ permissions: PagePermissions = .write
+    _ start: UInt64, _ byteCount: UInt64, _ permissions: PagePermissions = .write,
+    options: MapOptions = []
   ) {
     do throws(AddressSpaceError) {
-      try AddressSpace.shared.map(at: start, byteCount: byteCount, permissions)
+      try AddressSpace.shared.map(at: start, byteCount: byteCount, permissions, options: options)
     } catch {
       Benchmarks.fail("a range cannot be mapped")
     }

@@ -20,7 +20,8 @@ enum Growth {
   // Beside so many other areas.
 
   private static func mapUnmap(_ count: Int) -> Benchmark {
-    Benchmark("", rounds: 1000, prepare: { makeAreas(count) }) { run in
+    let prepare = { makeAreas(count) }
+    return Benchmark("", rounds: 1000, prepare: prepare) { run in
       run { Ranges.unmap(Ranges.map(4096), 4096) }
     }
   }
@@ -38,16 +39,16 @@ enum Growth {
   // Beside so many other threads that wait.
 
   private static func yield(_ count: Int) -> Benchmark {
-    Benchmark("", rounds: 1000, prepare: { startThreads(count) }) { run in
-      Threads.finish([
-        Threads.spawn { run { Thread.yield() } }, Threads.spawn { run { Thread.yield() } },
-      ])
+    let prepare = { startThreads(count) }
+    return Benchmark("", rounds: 1000, prepare: prepare) { run in
+      Threads.yield(run)
     }
   }
 
   private static func createJoin(_ count: Int) -> Benchmark {
-    Benchmark("", rounds: 200, prepare: { startThreads(count) }) { run in
-      Threads.finish([Threads.spawn { run { Threads.spawn {}.join() } }])
+    let prepare = { startThreads(count) }
+    return Benchmark("", rounds: 200, prepare: prepare) { run in
+      Threads.createAndJoin(run)
     }
   }
 

@@ -16,6 +16,8 @@ struct Scaling {
   var leastCPUs = 1
   /// Makes what the work needs for so many rounds on so many CPUs, before they come.
   var prepare: (_ rounds: Int, _ cpus: Int) -> Void = { _, _ in }
+  /// Gives back what it needed.
+  var finish: (_ rounds: Int, _ cpus: Int) -> Void = { _, _ in }
   let work: Work
 
   enum Work {
@@ -37,7 +39,7 @@ struct Scaling {
   }
 
   /// The window of an operation that looks for CPUs itself.
-  private static var windowOfAll: Int { 30 }
+  static var windowOfAll: Int { 30 }
 
   private static let arrivals = Atomic<Int>(0)
 
@@ -70,6 +72,7 @@ struct Scaling {
       }
     case .together(let work): sent = Self.together(rounds * cpus, work)
     }
+    finish(rounds, cpus)
     let isTogether = if case .together = work { true } else { false }
     let own = isTogether ? Self.windowOfAll : window
     print("scaling \(name) \(own) \(rounds * cpus * operations) \(sent)")

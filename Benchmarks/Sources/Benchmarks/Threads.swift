@@ -7,13 +7,13 @@ enum Threads {
     [
       // A round is a yield of each of two threads.
       Benchmark("yield-pair", rounds: 1_000, prepare: prepare) { run in
-        finish([spawn { run { Thread.yield() } }, spawn { run { Thread.yield() } }])
+        yield(run)
       },
       Benchmark("thread-create-join", rounds: 1_000, prepare: prepare) { run in
-        finish([spawn { run { spawn {}.join() } }])
+        createAndJoin(run)
       },
       Benchmark("thread-create-join-late", rounds: 1_000, prepare: startMany) { run in
-        finish([spawn { run { spawn {}.join() } }])
+        createAndJoin(run)
       },
       // Each of two threads wakes the other one, whose CPU halts by then, and waits: what both CPUs do from
       // there to the thread's next instruction, the way into the halt included.
@@ -40,24 +40,41 @@ enum Threads {
 
   /// Two threads on CPUs of these sets; this one's instructions, which are counted, are few.
   private static func pingPong(_ run: Run, _ one: CPUSet, _ other: CPUSet) {
+    counting(on: one.union(other)) {
+      finish([
+        spawn(on: one) {
+          run {
+            there.signal()
+            back.wait()
+          }
+        },
+        spawn(on: other) {
+          run {
+            there.wait()
+            back.signal()
+          }
+        },
+      ])
+    }
+  }
+
+  /// Two threads of the CPU that counts.
+  static func yield(_ run: Run) {
+    let cpu = CPUSet(CPU(index: 0))
+    finish([spawn(on: cpu) { run { Thread.yield() } }, spawn(on: cpu) { run { Thread.yield() } }])
+  }
+
+  /// Threads may run on any CPU.
+  static func createAndJoin(_ run: Run) {
+    counting(on: .online) { finish([spawn { run { spawn {}.join() } }]) }
+  }
+
+  /// Counts on all of these CPUs, wherever the thread that runs `body` is, which is CPU 0.
+  private static func counting(on cpus: CPUSet, _ body: () -> Void) {
     Marks.stop()
-    // All of them count from here on, wherever this thread is.
-    let cpus = one.union(other).union(CPUSet(CPU(index: 0)))
+    let cpus = cpus.union(CPUSet(CPU(index: 0)))
     cpus.interrupt { _ in Marks.start() }
-    finish([
-      spawn(on: one) {
-        run {
-          there.signal()
-          back.wait()
-        }
-      },
-      spawn(on: other) {
-        run {
-          there.wait()
-          back.signal()
-        }
-      },
-    ])
+    body()
     cpus.interrupt { _ in Marks.stop() }
     Marks.start()
   }
@@ -72,14 +89,15 @@ enum Threads {
   }
 
   private static func channelPingPong(_ run: Run) {
+    let cpu = CPUSet(CPU(index: 0))
     finish([
-      spawn {
+      spawn(on: cpu) {
         run {
           try? requests.send(1)
           _ = answers.receive()
         }
       },
-      spawn {
+      spawn(on: cpu) {
         run {
           _ = requests.receive()
           try? answers.send(1)
