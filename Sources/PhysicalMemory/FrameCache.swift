@@ -28,6 +28,14 @@ struct FrameStack<let capacity: Int>: ~Copyable {
     return Int(frames[unchecked: count &- 1])
   }
 
+  /// The block that would be popped next.
+  var top: Int? {
+    let count = count.load(ordering: .relaxed)
+    return count == 0 ? nil : Int(frames[count &- 1])
+  }
+
+  var isFull: Bool { count.load(ordering: .relaxed) == capacity }
+
   /// Pushes the 2^`order`-frame pieces of `count` frames from `start` on, the lowest last. There is
   /// room for them.
   mutating func fill(from start: Int, count frameCount: Int, order: Int, _ table: FrameTable) {
@@ -101,6 +109,9 @@ struct FrameCache: ~Copyable {
   var large = FrameStack<4>()
   /// Single frames that are all zeros.
   var zeroed = FrameStack<16>()
+  /// 1 if somebody has wanted one of those since they were complete, or since all was taken out of here.
+  /// Written with the claim.
+  let wantsZeroed = Atomic<UInt32>(0)
   /// Not a part of what is free.
   let reserve = FrameReserve()
 
@@ -185,6 +196,25 @@ struct FrameCache: ~Copyable {
     return frame
   }
 
+  // MARK: Zeroed frames
+
+  /// The frame that is zeroed next; none when there are enough that are.
+  var frameToZero: Int? {
+    if wantsZeroed.load(ordering: .relaxed) == 0 { return nil }
+    guard !zeroed.isFull, let frame = singles.top else {
+      wantsZeroed.store(0, ordering: .relaxed)
+      return nil
+    }
+    return frame
+  }
+
+  /// Puts that frame among those that are zero.
+  mutating func keepZeroed(_ frame: Int) {
+    _ = pop(order: 0)
+    _ = zeroed.push(frame)
+    zeroed.refilled.add(1)
+  }
+
   // MARK: With the lock of the buddy system
 
   /// Fetches a batch of blocks of an order that is cached, if there is one.
@@ -259,5 +289,7 @@ struct FrameCache: ~Copyable {
     eights.drain(.max, order: 3, to: &buddies)
     large.drain(.max, order: Self.largeOrder, to: &buddies)
     zeroed.drain(.max, order: 0, to: &buddies)
+    // What an idle CPU would zero now others might have to take back again.
+    wantsZeroed.store(0, ordering: .relaxed)
   }
 }
