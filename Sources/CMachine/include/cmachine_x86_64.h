@@ -242,7 +242,7 @@ APUS_INLINE void apus_ltr(uint16_t selector) {
 }
 
 // What the trap stubs push, lowest address first. The address is that of a page fault, and of no meaning
-// in interrupts.
+// in interrupts; nor is their error code, and of their vector the low byte counts.
 struct apus_trap_frame {
   uint64_t address;
   uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
@@ -253,7 +253,8 @@ struct apus_trap_frame {
 
 // ---- What the assembly defines ----
 
-extern const uint64_t apus_trap_stubs[256];
+// One stub for each vector, 8 bytes apart.
+extern uint8_t apus_trap_stubs[];
 extern uint8_t apus_early_page_fault[];
 extern uint8_t apus_trampoline_start[], apus_trampoline_end[];
 extern uint8_t apus_marks[];
@@ -283,7 +284,7 @@ struct apus_secondary_list {
 extern struct apus_secondary_list apus_secondaries;
 APUS_INLINE struct apus_secondary_list *apus_secondary_list(void) { return &apus_secondaries; }
 
-APUS_INLINE uint64_t apus_trap_stub(uint64_t vector) { return apus_trap_stubs[vector]; }
+APUS_INLINE uint64_t apus_trap_stub(uint64_t vector) { return (uint64_t)apus_trap_stubs + 8 * vector; }
 APUS_INLINE uint64_t apus_early_page_fault_address(void) { return (uint64_t)apus_early_page_fault; }
 APUS_INLINE uint64_t apus_trampoline_address(void) { return (uint64_t)apus_trampoline_start; }
 APUS_INLINE uint64_t apus_trampoline_size(void) {

@@ -16,6 +16,9 @@ extension Processor {
     MonotonicClock.startCounting()
     InterruptDescriptorTable.fill()
     InterruptDescriptorTable.load()
+    // As early as a fault can be reported: what has run under another CR4 is translated a second time
+    // by a VMM that translates.
+    ControlRegisters.configure()
     LegacyInterruptController.mask()
     OutputChannel.configure()
   }

@@ -147,12 +147,12 @@ public struct TrapFrame {
 /// the thread that was interrupted is to give way.
 @c(apus_interrupt)
 public func interrupt(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> Bool {
-  let vector = frame.pointee.vector
+  let vector = UInt8(truncatingIfNeeded: frame.pointee.vector)
   // A spurious interrupt must not be acknowledged (volume 3, 11.9), nor one that did not come by
   // way of the local APIC: that would acknowledge another.
   if vector == InterruptVector.spurious.rawValue { return false }
-  if LocalAPIC.isInService(UInt8(truncatingIfNeeded: vector)) { LocalAPIC.endInterrupt() }
-  Processor.withInterruptMarked { apus_handle_interrupt(vector) }
+  if LocalAPIC.isInService(vector) { LocalAPIC.endInterrupt() }
+  Processor.withInterruptMarked { apus_handle_interrupt(UInt64(vector)) }
   return Processor.preemptionRequest != 0 && apus_preemption_is_due()
 }
 #endif
