@@ -27,7 +27,8 @@ extension BenchCommand {
     }
     let signals = try SignalReceiver()
     defer { signals.stop() }
-    let kernel = try kernelWithBenchmarks()
+    let kernel = try KernelLocation()
+    try Self.requireBenchmarks(kernel)
     for file in [json, output].compactMap({ $0 }) where file != Self.standardOutput {
       try Self.requireWritable(file)
     }
@@ -37,8 +38,8 @@ extension BenchCommand {
     let directory = try TemporaryDirectory()
     defer { directory.remove() }
     let runner = BenchmarkRunner(
-      benchmarks: try image("Benchmarks", true, kernel),
-      helloWorld: try image("Examples/HelloWorld", true, kernel),
+      benchmarks: try Self.image("Benchmarks", kernel),
+      helloWorld: try Self.image("Examples/HelloWorld", kernel),
       counter: counter, recorder: recorder, directory: directory)
     var report = ScalingReport(
       facts: .init(root: kernel.root), hostCPUs: ProcessInfo.processInfo.activeProcessorCount)
@@ -52,9 +53,9 @@ extension BenchCommand {
       throw CommandFailure(error)
     }
     line.clear()
-    if let json, json != Self.standardOutput { try write(report.json(), to: json) }
+    if let json, json != Self.standardOutput { try Self.write(report.json(), to: json) }
     let text = json == Self.standardOutput ? try report.json() : report.text
-    if let output { return try write(text, to: output) }
+    if let output { return try Self.write(text, to: output) }
     StandardOutput.write(String(text.dropLast()))
   }
 }

@@ -145,7 +145,8 @@ struct BenchCommand: ParsableCommand {
     // From here on INT, TERM and HUP are heeded between two virtual machines too.
     let signals = try SignalReceiver()
     defer { signals.stop() }
-    let kernel = try kernelWithBenchmarks()
+    let kernel = try KernelLocation()
+    try Self.requireBenchmarks(kernel)
     let path = self.thresholds ?? "\(kernel.root)/Benchmarks/thresholds.json"
     // What can be wrong is found before the minute that measuring takes.
     let former = try compare.map { try BenchmarkReport(contentsOf: $0) }
@@ -166,9 +167,10 @@ struct BenchCommand: ParsableCommand {
       throw CommandFailure(error)
     }
     let runner = BenchmarkRunner(
-      benchmarks: try image("Benchmarks", benchmarks.contains(where: \.isInImage), kernel),
-      helloWorld: try image(
-        "Examples/HelloWorld", !benchmarks.allSatisfy(\.isInImage), kernel),
+      benchmarks: benchmarks.contains(where: \.isInImage)
+        ? try Self.image("Benchmarks", kernel) : "",
+      helloWorld: benchmarks.allSatisfy(\.isInImage)
+        ? "" : try Self.image("Examples/HelloWorld", kernel),
       counter: counter, recorder: recorder, directory: directory)
     var report = BenchmarkReport(facts: .init(root: kernel.root))
     try measure(benchmarks, by: runner, into: &report)
@@ -189,14 +191,12 @@ struct BenchCommand: ParsableCommand {
     if pageTables == nil, !check(report, thresholds) { throw ExitCode(1) }
   }
 
-  /// Where the benchmarks' sources are.
-  func kernelWithBenchmarks() throws -> KernelLocation {
-    let kernel = try KernelLocation()
+  /// Requires that the kernel is a clone, with its benchmarks.
+  static func requireBenchmarks(_ kernel: KernelLocation) throws {
     guard FileManager.default.fileExists(atPath: "\(kernel.root)/Benchmarks/Package.swift") else {
       throw CommandFailure(
         "the kernel in \(kernel.root) has no benchmarks; set APUS_HOME to a clone of Apus")
     }
-    return kernel
   }
 
   static func requireQEMU() throws {
@@ -205,9 +205,8 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  /// The path of an image, built if it is needed.
-  func image(_ package: String, _ isNeeded: Bool, _ kernel: KernelLocation) throws -> String {
-    guard isNeeded else { return "" }
+  /// The path of an image, which is built.
+  static func image(_ package: String, _ kernel: KernelLocation) throws -> String {
     var build: PackageBuild
     do throws(PackageBuild.Failure) {
       build = try PackageBuild(package: "\(kernel.root)/\(package)", kernel: kernel)
@@ -301,15 +300,15 @@ struct BenchCommand: ParsableCommand {
     var table = report.table(comparedTo: former)
     if verbose { for conflicts in report.conflicts { table += "\n\(conflicts.text)" } }
     table += profiles
-    if let json, json != Self.standardOutput { try write(report.json(), to: json) }
+    if let json, json != Self.standardOutput { try Self.write(report.json(), to: json) }
     let text = json == Self.standardOutput ? try report.json() : table
-    if let output { return try write(text, to: output) }
+    if let output { return try Self.write(text, to: output) }
     StandardOutput.write(String(text.dropLast()))
   }
 
-  func write(_ text: String, to path: String) throws {
+  static func write(_ text: String, to path: String) throws {
     do { try Data(text.utf8).write(to: URL(fileURLWithPath: path)) } catch {
-      throw Self.unwritable(path)
+      throw unwritable(path)
     }
   }
 

@@ -110,6 +110,9 @@ public struct ScalingRunner {
     }
     let symbols = try runner.symbols()
     return second.parts.map { part in
+      let names = ConflictNames(
+        symbols: symbols,
+        records: FrameRecords(start: part.records, size: part.recordSize, memory: Self.memory))
       let conflicts = second.trace?.windows[part.window]?.conflicts ?? []
       let accesses = conflicts.flatMap(\.accesses).reduce(0) { $0 + $1.reads + $1.writes }
       let each = 1 / Double(part.operations)
@@ -117,7 +120,7 @@ public struct ScalingRunner {
         name: part.name, pageTables: tables.rawValue, cpus: cpus,
         instructions: rounded(Double(part.instructions) * each),
         conflicts: rounded(Double(accesses) * each), lineCount: conflicts.count,
-        lines: ConflictMeasurement.lines(conflicts, symbols),
+        lines: conflicts.map(names.line),
         interrupts: rounded(Double(part.interrupts) * each))
     }
   }
@@ -147,6 +150,9 @@ struct ScalingBoot: Equatable {
     var window: Int
     var operations: Int
     var interrupts: Int
+    /// Where the kernel keeps records of frames, and of which size.
+    var records: UInt64
+    var recordSize: UInt64
     /// Of all CPUs, between their marks.
     var instructions: UInt64 = 0
     /// Where the marks count time: from the first start to the last stop, or the sum where CPUs take turns.
@@ -165,12 +171,14 @@ struct ScalingBoot: Equatable {
     self.trace = trace
     for line in output.split(whereSeparator: \.isNewline) {
       let words = line.split(separator: " ")
-      guard words.count == 5, words[0] == "scaling", let window = Int(words[2]),
-        let operations = Int(words[3]), operations > 0, let interrupts = Int(words[4])
+      guard words.count == 7, words[0] == "scaling", let window = Int(words[2]),
+        let operations = Int(words[3]), operations > 0, let interrupts = Int(words[4]),
+        let records = UInt64(words[5]), let recordSize = UInt64(words[6]), recordSize > 0
       else { throw .output(String(line.prefix(80))) }
       parts.append(
         Part(
-          name: String(words[1]), window: window, operations: operations, interrupts: interrupts))
+          name: String(words[1]), window: window, operations: operations, interrupts: interrupts,
+          records: records, recordSize: recordSize))
     }
     guard counts.dropped == 0 else { throw .marks("\(counts.dropped) of them were dropped") }
     var sections: [ArraySlice<InstructionCounts.Event>] = []

@@ -20,7 +20,7 @@ import Testing
     (10, 0, 1), (8, 0, 10), (8, 1, 12), (9, 0, 110), (9, 1, 142),
     (10, 0, 500), (8, 0, 510), (9, 0, 530), (8, 1, 600), (9, 1, 640), (8, 0, 700), (9, 0, 710),
   ]
-  private static let output = "scaling frames 0 20 0\nscaling unmap-shared 1 4 6\n"
+  private static let output = "scaling frames 0 20 0 4096 4\nscaling unmap-shared 1 4 6 4096 4\n"
 
   @Test func eachOperationHasItsOwnMarks() throws {
     let boot = try ScalingBoot(
@@ -33,7 +33,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "scaling frames 0 20 0\n", "frames 0 20 0\n", "scaling frames 0 0 0\nscaling wake 1 4 6\n",
+    "", "scaling frames 0 20 0 4096 4\n", "frames 0 20 0\n",
+    "scaling frames 0 0 0 4096 4\nscaling wake 1 4 6 4096 4\n",
   ])
   func otherOutputIsRefused(_ output: String) {
     #expect(throws: BenchmarkCounts.Failure.self) {

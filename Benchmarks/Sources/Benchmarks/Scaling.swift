@@ -75,7 +75,8 @@ struct Scaling {
     finish(rounds, cpus)
     let isTogether = if case .together = work { true } else { false }
     let own = isTogether ? Self.windowOfAll : window
-    print("scaling \(name) \(own) \(rounds * cpus * operations) \(sent)")
+    let records = "\(Frames.recordsStart) \(Frames.recordSize)"
+    print("scaling \(name) \(own) \(rounds * cpus * operations) \(sent) \(records)")
   }
 
   /// Does something on each CPU and tells how many interrupts CPUs have sent each other in the last pass.
