@@ -185,7 +185,7 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
     }
     var notes = conflicts.map { "\($0.name): \($0.cold) lines in the first window, when cold\n" }
     if let linux { notes.append("linux: \(linux), 1 CPU; a system call is in what it does\n") }
-    return TextTable.aligned(rows, texts: [0, 2]) + notes.joined() + times
+    return Self.aligned(rows) + notes.joined() + times
   }
 
   /// What Linux needs as a multiple of what Apus needs, in instructions and in time; empty if no time was
@@ -200,7 +200,12 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
         time.ratio.map(Self.times) ?? "-",
       ])
     }
-    return rows.count == 1 ? "" : "\n" + TextTable.aligned(rows, texts: [0, 2])
+    return rows.count == 1 ? "" : "\n" + Self.aligned(rows)
+  }
+
+  /// Columns: names and units to the left, numbers to the right.
+  private static func aligned(_ rows: [[String]]) -> String {
+    TextTable.lines(rows, text: [0, 2]).map { "\($0)\n" }.joined()
   }
 
   /// A ratio, as `3.1 times`.

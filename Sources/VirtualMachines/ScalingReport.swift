@@ -93,7 +93,8 @@ public struct ScalingReport: Equatable, Sendable, Codable {
           return BenchmarkReport.text(value.map(rounded))
         }
     }
-    return TextTable.aligned([[title] + columns.map { BenchmarkReport.text(Double($0)) }] + rows)
+    let headings = [title] + columns.map { BenchmarkReport.text(Double($0)) }
+    return TextTable.lines([headings] + rows, text: [0]).map { "\($0)\n" }.joined()
   }
 
   /// No more digits than a reader wants.
@@ -107,20 +108,5 @@ extension Sequence where Element: Hashable {
   var uniqued: [Element] {
     var seen: Set<Element> = []
     return filter { seen.insert($0).inserted }
-  }
-}
-
-/// Columns of text.
-enum TextTable {
-  /// Aligns rows of as many cells: the columns of `texts` to the left, those of numbers to the right.
-  static func aligned(_ rows: [[String]], texts: Set<Int> = [0]) -> String {
-    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-    return rows.map { row in
-      let cells = row.indices.map { column in
-        let padding = String(repeating: " ", count: widths[column] - row[column].count)
-        return texts.contains(column) ? row[column] + padding : padding + row[column]
-      }
-      return cells.joined(separator: "  ") + "\n"
-    }.joined()
   }
 }
