@@ -64,6 +64,7 @@ public struct ScalingRunner {
   }
 
   private func measureMemory(into report: inout ScalingReport) throws(BenchmarkRunner.Failure) {
+    var growth: [ScalingReport.Growth] = []
     for mebibytes in ScalingCatalog.memories {
       let memory = MemorySize(mebibytes: UInt64(mebibytes))
       var counts: [(name: String, count: Double)] = []
@@ -79,13 +80,13 @@ public struct ScalingRunner {
           (name, try runner.instructions(Benchmark(name), arguments: [benchmark], memory: memory)))
       }
       for (name, count) in counts {
-        report.growth.append(
+        growth.append(
           .init(
             name: name, quantity: ScalingCatalog.memoryQuantity, size: mebibytes,
             instructions: rounded(count)))
       }
     }
-    report.growth.sort { $0.quantity == $1.quantity && ($0.name, $0.size) < ($1.name, $1.size) }
+    report.growth += growth.sorted { ($0.name, $0.size) < ($1.name, $1.size) }
   }
 
   private func isWanted(_ name: String) -> Bool { only.isEmpty || only.contains(name) }
