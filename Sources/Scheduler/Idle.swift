@@ -58,7 +58,7 @@ extension Scheduler {
       if let thread = take(from: queue, mayRunOn: own.pointee.bit) {
         if queue != own {
           own.pointee.pulls &+= 1
-          Trace.record(.pull, RunQueue.word(thread), UInt64(queue.pointee.cpu))
+          Trace.record(.pull, thread.pointee.number, UInt64(queue.pointee.cpu))
         }
         return thread
       }

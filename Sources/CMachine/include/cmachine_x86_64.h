@@ -20,6 +20,8 @@
 // Bytes of the block that GS points to, and where in it the storage of the module Locking begins.
 #define APUS_PROCESSOR_BLOCK_SIZE 768
 #define APUS_LOCKING_OFFSET 256
+// Where in it page faults are counted.
+#define APUS_FAULT_COUNT 48
 // Where in it the TSS has the stack pointers of exceptions that do not return and of page faults: entries
 // 1 and 3 of the interrupt stack table (7.7).
 #define APUS_REPORT_STACK_POINTER 164
@@ -221,6 +223,11 @@ APUS_INLINE uint64_t apus_gs_preemption_request(void) {
 }
 APUS_INLINE void apus_gs_set_preemption_request(uint64_t value) {
   __asm__ volatile("movq %0, %%gs:40" : : "er"(value) : "memory");
+}
+
+// The seventh word counts the CPU's page faults (traps.S), the eighth the interrupts that it has sent.
+APUS_INLINE void apus_gs_count_interrupt_sent(void) {
+  __asm__ volatile("incq %%gs:56" ::: "memory", "cc");
 }
 
 // ---- Descriptor tables ----

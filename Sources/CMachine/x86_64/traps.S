@@ -183,6 +183,7 @@ apus_exception_common:
 // and bit 10 of the stack pointer tells such a fault from others.
 .type apus_page_fault, @function
 apus_page_fault:
+  incq %gs:APUS_FAULT_COUNT
   testl $APUS_NESTED_FAULT_OFFSET, %esp
   jz apus_nested_page_fault
   subq $APUS_NESTED_FAULT_OFFSET, %gs:APUS_PAGE_FAULT_STACK_POINTER

@@ -75,6 +75,7 @@ extension Processor {
   /// Sends an interrupt to the CPU with this index. What was written before is seen by the
   /// handler. Any context.
   public static func send(_ interrupt: InterruptVector, to index: Int) {
+    apus_gs_count_interrupt_sent()
     deliver(.fixed, vector: interrupt.rawValue, to: index)
   }
 
@@ -85,6 +86,7 @@ extension Processor {
   ) {
     guard let ids = UnsafePointer<UInt32>(bitPattern: UInt(hardwareIDs.load(ordering: .relaxed)))
     else { return }
+    apus_gs_count_interrupt_sent()
     LocalAPIC.send(.fixed, vector: interrupt.rawValue, to: ids[index])
   }
 
