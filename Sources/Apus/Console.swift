@@ -9,8 +9,8 @@ import PerCPU
 public enum Console {
   /// Writes to standard output. Not in interrupt handlers.
   public static func write(_ text: String) {
-    var text = text
-    text.withUTF8 { write(UnsafeRawBufferPointer($0)) }
+    // All strings of an image lie in one piece; `withUTF8` would bring what copies others.
+    text.utf8.withContiguousStorageIfAvailable { write(UnsafeRawBufferPointer($0)) }
   }
 
   /// Writes bytes to standard output.

@@ -44,7 +44,8 @@ public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Se
   /// interrupts; constant text goes to `append(_:)`.
   @inline(never)
   public mutating func write(_ string: String) {
-    for byte in string.utf8 { append(byte: byte) }
+    // All strings of an image lie in one piece; the loop over them would bring what handles others.
+    string.utf8.withContiguousStorageIfAvailable { for byte in $0 { append(byte: byte) } }
   }
 
   /// Adds another line's text.

@@ -3,42 +3,63 @@ import Boot
 import Console
 import FileSystem
 import Machine
+import Scheduler
 
 /// The files that were handed over with the image: an archive in memory, read in place.
+///
+/// Its table of contents is read when the application first asks for it, so one that has no files
+/// neither waits for them nor has the reader of archives in its image.
 public enum InitialFiles {
-  // Written once by the boot CPU before the application runs.
+  // Where the archive is. Written by the boot CPU before the application runs.
+  private static let start = Atomic<UInt64>(0)
+  private static let byteCount = Atomic<UInt64>(0)
+
+  private static let reading = Once()
+  // Written inside of `reading`.
   private static let address = Atomic<UInt64>(0)
 
-  /// The files; `nil` when none were handed over.
+  /// The files; `nil` when none were handed over. Threads only; the first call reads the archive.
   public static var tree: UnsafePointer<FileTree>? {
-    UnsafePointer(bitPattern: UInt(address.load(ordering: .acquiring)))
+    reading.run { read() }
+    return UnsafePointer(bitPattern: UInt(address.load(ordering: .relaxed)))
   }
 
-  /// Reads the first module's table of contents. A broken archive ends the machine: an
-  /// application that misses half of its files would do worse.
-  static func mount(_ startInfo: StartInfo, _ memory: IdentityMappedMemory) {
+  /// Remembers where the first module is. Its memory has been reserved.
+  static func adopt(_ startInfo: StartInfo, _ memory: IdentityMappedMemory) {
     guard startInfo.moduleCount > 0 else { return }
-    let module: StartInfo.Module
     do throws(StartInfoError) {
-      module = try startInfo.module(0, in: memory)
+      let module = try startInfo.module(0, in: memory)
+      start.store(module.range.start.rawValue, ordering: .relaxed)
+      byteCount.store(module.range.byteCount, ordering: .relaxed)
     } catch {
       StartUpFailure.stop("\(error)")
     }
-    guard !module.range.isEmpty else { return }
-    guard module.range.end.rawValue <= BootMemory.mappedAtStart else {
-      StartUpFailure.stop("the files lie above 4 GiB: give the machine less memory")
+  }
+
+  /// Reads the table of contents. A broken archive ends the machine: an application that misses
+  /// half of its files would do worse.
+  private static func read() {
+    let start = start.load(ordering: .relaxed)
+    let byteCount = byteCount.load(ordering: .relaxed)
+    guard byteCount > 0 else { return }
+    guard start &+ byteCount <= BootMemory.mappedAtStart else {
+      fail("the files lie above 4 GiB: give the machine less memory")
     }
     let bytes = UnsafeRawBufferPointer(
-      start: PhysicalMemoryWindow.pointer(to: module.range.start.rawValue),
-      count: Int(module.range.byteCount))
+      start: PhysicalMemoryWindow.pointer(to: start), count: Int(byteCount))
     do throws(ArchiveError) {
       let tree = UnsafeMutablePointer<FileTree>.allocate(capacity: 1)
       tree.initialize(to: try FileTree(bytes))
-      address.store(UInt64(UInt(bitPattern: tree)), ordering: .releasing)
+      address.store(UInt64(UInt(bitPattern: tree)), ordering: .relaxed)
       Log.info("\(tree.pointee.count) files and directories in \(bytes.count) bytes")
     } catch {
-      StartUpFailure.stop("the archive of files is broken: \(error.description)")
+      fail("the archive of files is broken: \(error.description)")
     }
+  }
+
+  private static func fail(_ reason: LogMessage) -> Never {
+    Log.error(reason)
+    ConsoleDevice.close(record: "panic") { PowerControl.powerOff(code: PowerOffCode.panic) }
   }
 }
 #endif

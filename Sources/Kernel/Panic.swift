@@ -40,7 +40,7 @@ enum Panic {
   /// Reports where all CPUs are because somebody outside of the machine asks by an NMI: `apus run`
   /// does so with a program that takes too long. Registers would say little.
   static func reportStop(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> Never {
-    begin { stop(frame) }
+    begin(at: frame)
     let index = CPU.current.index
     write("stopped from outside by a non-maskable interrupt; CPU \(index) was at")
     Backtrace.write(from: TrapFrame(frame))
@@ -49,7 +49,7 @@ enum Panic {
 
   /// Reports a trap that nobody handles.
   static func report(_ trapped: UnsafeMutablePointer<apus_trap_frame>) -> Never {
-    begin { stop(trapped) }
+    begin(at: trapped)
     let frame = TrapFrame(trapped)
     write(summary(of: frame))
     writeThread()
@@ -67,7 +67,7 @@ enum Panic {
   static func report(
     _ trapped: UnsafeMutablePointer<apus_trap_frame>, _ failure: PageFaults.Result
   ) -> Never {
-    begin { stop(trapped) }
+    begin(at: trapped)
     let frame = TrapFrame(trapped)
     let area = AddressSpace.shared.meaning(of: frame.accessAddress)
     write(summary(of: frame, failure, area?.kind))
@@ -102,7 +102,7 @@ enum Panic {
   /// in the report of all CPUs.
   static func silence(of cpus: CPUSet) -> Never {
     let caller = CPU.current.index
-    begin { Processor.halt() }
+    begin(at: nil)
     for cpu in cpus {
       write(
         "panic on CPU \(caller): CPU \(cpu.index) has not answered an urgent call for \(UrgentCall.patience / 1_000_000_000) s: it runs with interrupts off and does not wait by SpinWait"
@@ -120,7 +120,7 @@ enum Panic {
 
   /// Reports that memory ran out where nothing can be done about it.
   static func outOfMemory(_ byteCount: UInt64, free: UInt64, total: UInt64) -> Never {
-    begin { Processor.halt() }
+    begin(at: nil)
     write(
       "out of memory: an allocation of \(byteCount) bytes failed with \(free / 1024) of \(total / 1024) KiB free; give the machine more (apus run --memory)"
     )
@@ -128,9 +128,10 @@ enum Panic {
     PowerControl.powerOff(code: PowerOffCode.outOfMemory)
   }
 
-  /// Stops the other CPUs; only one CPU comes out of this. Another one that comes here ends in
-  /// `giveWay`, to be stopped like the rest.
-  private static func begin(giveWay: () -> Never) {
+  /// Stops the other CPUs; only one CPU comes out of this. Another one that comes here stays at `frame`,
+  /// if it has been trapped, and is stopped like the rest otherwise.
+  @inline(never)
+  private static func begin(at frame: UnsafeMutablePointer<apus_trap_frame>?) {
     Processor.disableInterrupts()
     let own = UInt32(CPU.current.index) + 1
     let result = reporter.compareExchange(
@@ -142,7 +143,8 @@ enum Panic {
         ConsoleDevice.recordUnlocked("panic")
         PowerControl.powerOff(code: PowerOffCode.panic)
       }
-      giveWay()
+      if let frame { stop(frame) }
+      Processor.halt()
     }
     let others = CPUSet.online.subtracting(.current)
     for cpu in others { Processor.sendStop(to: cpu.index) }

@@ -56,7 +56,7 @@ public func boot(_ startInfoAddress: UInt64) {
     "clock \(calibration.timestampFrequency / 1000) kHz by \(calibration.source.name), timer \(calibration.timerFrequency / 1000) kHz"
   )
   processors.startOthers(layout)
-  InitialFiles.mount(startInfo, memory)
+  InitialFiles.adopt(startInfo, memory)
 
   guard let stack = try? Stack.allocate(byteCount: mainStackSize, named: "main") else {
     StartUpFailure.stop("too little memory for the application's stack: give it more")

@@ -22,24 +22,16 @@ struct RWSpinLockCore: ~Copyable, Sendable {
   @inline(__always)
   @usableFromInline
   borrowing func acquireToRead<Class: LockClass>(_: Class.Type) {
-    #if CHECKED
-    HeldLocks.willAcquire(address, LockIdentity(Class.self))
-    var start: UInt64?
-    #endif
-    // Acquire pairs with the release of the last writer.
-    if word.wrappingAdd(1, ordering: .acquiring).oldValue >= Self.waitingWriter {
-      #if CHECKED
-      start = LockStatistics.now
-      #endif
+    takeLock(Class.self, at: address) {
+      // Acquire pairs with the release of the last writer.
+      word.wrappingAdd(1, ordering: .acquiring).oldValue < Self.waitingWriter
+    } orWait: {
       if Class.Context.isInterruptSafe {
         Locking.readWithInterruptsOff(self)
       } else {
         Locking.readInThread(self)
       }
     }
-    #if CHECKED
-    HeldLocks.didAcquire(address, LockIdentity(Class.self), waitingSince: start)
-    #endif
   }
 
   /// One subtraction. Release pairs with the acquire of the next writer, which may write over what was
@@ -57,23 +49,15 @@ struct RWSpinLockCore: ~Copyable, Sendable {
   @inline(__always)
   @usableFromInline
   borrowing func acquireToWrite<Class: LockClass>(_: Class.Type) {
-    #if CHECKED
-    HeldLocks.willAcquire(address, LockIdentity(Class.self))
-    var start: UInt64?
-    #endif
-    if !word.compareExchange(expected: 0, desired: Self.writer, ordering: .acquiring).exchanged {
-      #if CHECKED
-      start = LockStatistics.now
-      #endif
+    takeLock(Class.self, at: address) {
+      word.compareExchange(expected: 0, desired: Self.writer, ordering: .acquiring).exchanged
+    } orWait: {
       if Class.Context.isInterruptSafe {
         Locking.writeWithInterruptsOff(self)
       } else {
         Locking.writeInThread(self)
       }
     }
-    #if CHECKED
-    HeldLocks.didAcquire(address, LockIdentity(Class.self), waitingSince: start)
-    #endif
   }
 
   /// One subtraction: readers that could not enter, and a writer that waits, may have left their
@@ -87,10 +71,9 @@ struct RWSpinLockCore: ~Copyable, Sendable {
     word.wrappingSubtract(Self.writer, ordering: .releasing)
   }
 
-  #if CHECKED
+  /// See `SpinLockCore.address`.
   @usableFromInline
   var address: UInt { withUnsafePointer(to: word) { UInt(bitPattern: $0) } }
-  #endif
 
   /// Takes back the count that was too early, and counts again at the head of the queue.
   @inline(__always)

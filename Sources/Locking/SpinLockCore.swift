@@ -15,16 +15,11 @@ struct SpinLockCore: ~Copyable, Sendable {
   @inline(__always)
   @usableFromInline
   borrowing func acquire<Class: LockClass>(_: Class.Type) {
-    #if CHECKED
-    HeldLocks.willAcquire(address, LockIdentity(Class.self))
-    var start: UInt64?
-    #endif
-    // Acquire pairs with the release in `release`: what the last holder wrote is seen.
-    // Who comes while others wait waits behind them.
-    if queue.tail.load(ordering: .relaxed) != 0 || isLocked.exchange(1, ordering: .acquiring) != 0 {
-      #if CHECKED
-      start = LockStatistics.now
-      #endif
+    takeLock(Class.self, at: address) {
+      // Acquire pairs with the release in `release`: what the last holder wrote is seen.
+      // Who comes while others wait waits behind them.
+      queue.tail.load(ordering: .relaxed) == 0 && isLocked.exchange(1, ordering: .acquiring) == 0
+    } orWait: {
       // Three functions, so that isrcheck can tell them apart: the last two are never to be reached
       // from an interrupt, and only the last but one from a page fault (`interrupts.policy`).
       if Class.Context.isInterruptSafe {
@@ -35,9 +30,6 @@ struct SpinLockCore: ~Copyable, Sendable {
         Locking.waitInThread(self)
       }
     }
-    #if CHECKED
-    HeldLocks.didAcquire(address, LockIdentity(Class.self), waitingSince: start)
-    #endif
   }
 
   /// Gives the lock back: one store.

@@ -6,9 +6,8 @@ struct ThreadName {
 
   /// The name as far as there is room for whole characters.
   init(_ text: borrowing String) {
-    if text.isEmpty { return }
-    var text = copy text
-    text.withUTF8 { utf8 in
+    // All strings of an image lie in one piece; `withUTF8` would bring what copies others.
+    text.utf8.withContiguousStorageIfAvailable { utf8 in
       var length = Swift.min(utf8.count, Self.capacity)
       // Not in the middle of a character: its second byte and those after it are 10xxxxxx.
       if length < utf8.count {
