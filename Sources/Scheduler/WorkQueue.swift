@@ -123,7 +123,7 @@ enum WorkQueues {
   }
 
   @inline(__always)
-  private static func queue(of cpu: CPU) -> UnsafeMutablePointer<WorkQueue> {
+  static func queue(of cpu: CPU) -> UnsafeMutablePointer<WorkQueue> {
     let address = UInt(place.load(ordering: .acquiring)) &+ UInt(cpu.index &* stride)
     guard let queue = UnsafeMutablePointer<WorkQueue>(bitPattern: address) else {
       fatalError("work is scheduled before there are queues")

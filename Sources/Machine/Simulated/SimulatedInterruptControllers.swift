@@ -51,7 +51,7 @@ public struct InterruptControllers: Sendable {
   public static func message(
     for vector: Int, of cpu: Int
   ) throws(InterruptControllerError) -> InterruptMessage {
-    InterruptMessage(address: 0x1000 | UInt64(cpu) << 12, data: UInt32(vector))
+    InterruptMessage(address: 0xFEE0_0000 | UInt64(cpu) << 12, data: UInt32(vector))
   }
 }
 
