@@ -12,6 +12,9 @@ struct InterruptRegistration: ~Copyable, Sendable {
   // Interrupts read the record; all else is done by the one that has this.
   private nonisolated(unsafe) let record: UnsafeMutablePointer<InterruptRecord>
 
+  /// The end of this is not the end of the registration.
+  var isKept = false
+
   var cpu: CPU { CPU(index: record.pointee.home.load(ordering: .relaxed)) }
 
   /// Puts the record where its interrupts find it, and lets them come. `record` is given back on error.
@@ -140,6 +143,7 @@ struct InterruptRegistration: ~Copyable, Sendable {
   }
 
   deinit {
+    if isKept { return }
     let cpu = cpu
     let vector = record.pointee.vector
     mask()

@@ -55,6 +55,9 @@ public struct LineInterrupt: ~Copyable, Sendable {
   /// Lets the line's interrupts through again. Any context.
   public borrowing func unmask() { registration.unmask() }
 
+  /// Lets the handler stay registered until the machine ends.
+  public consuming func keepForever() { registration.isKept = true }
+
   /// Ends the registration: when this returns, the handler runs on no CPU and will not again. What it refers to
   /// may go. The end of the value's life does the same. In threads.
   public consuming func release() {}

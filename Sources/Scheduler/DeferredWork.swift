@@ -28,12 +28,14 @@ public struct DeferredWork: ~Copyable, Sendable {
   @inline(__always)
   @discardableResult
   public borrowing func schedule(from context: borrowing InterruptContext) -> Bool {
-    WorkQueues.schedule(record)
+    context.withInterruptsDisabledProof { WorkQueues.schedule(record, $0) }
   }
 
   /// The same in any context. Where preemption is on, the CPU is the one of that moment.
   @discardableResult
-  public borrowing func schedule() -> Bool { WorkQueues.schedule(record) }
+  public borrowing func schedule() -> Bool {
+    Processor.withInterruptsDisabledProof { WorkQueues.schedule(record, $0) }
+  }
 
   /// Takes back what was scheduled before, and waits for the body if it runs: when this returns, it does not run
   /// unless it is scheduled anew. Returns whether a run was taken back. In threads, not in the body.

@@ -131,22 +131,22 @@ enum WorkQueues {
     return queue
   }
 
-  /// Any context.
-  static func schedule(_ record: UnsafeMutablePointer<WorkRecord>) -> Bool {
-    Processor.withInterruptsDisabled {
-      let own = CPU.current
-      let queue = queue(of: own)
-      var before: UInt64 = 0
-      let isPutIn = queue.pointee.list.withState { list in
-        before = record.pointee.change { state in
-          state == 0 ? WorkRecord.word(own, WorkRecord.scheduled) : state | WorkRecord.scheduled
-        }
-        if before == 0 { list.append(record) }
-        return before == 0
+  /// With interrupts off.
+  @inline(never)
+  static func schedule(
+    _ record: UnsafeMutablePointer<WorkRecord>, _ proof: borrowing InterruptsDisabled
+  ) -> Bool {
+    let own = CPU.current
+    let queue = queue(of: own)
+    let before = queue.pointee.list.withState(interruptsDisabled: proof) { list in
+      let before = record.pointee.change { state in
+        state == 0 ? WorkRecord.word(own, WorkRecord.scheduled) : state | WorkRecord.scheduled
       }
-      if isPutIn { queue.pointee.permits.signal() }
-      return before & WorkRecord.scheduled == 0
+      if before == 0 { list.append(record) }
+      return before
     }
+    if before == 0 { queue.pointee.permits.signal() }
+    return before & WorkRecord.scheduled == 0
   }
 
   /// Waits for work of a CPU and does it. By its thread.

@@ -48,7 +48,7 @@ public struct GuestTestRun {
     case .testsDone:
       endUnfinished(at: now)
       isDone = true
-    case .booted, .lock, .cpuStatistics, .threadStatistics, .trace, .traceLost, .exit, .panic,
+    case .booted, .inputWanted, .lock, .cpuStatistics, .threadStatistics, .trace, .traceLost, .exit, .panic,
       .outOfMemory:
       break
     }

@@ -169,7 +169,7 @@ enum InterruptScenarios {
           run.spawn(on: SchedulerScenarios.set(index)) {
             if let record = UnsafeMutablePointer<WorkRecord>(bitPattern: address) {
               job.wanted.store(1, ordering: .relaxed)
-              _ = WorkQueues.schedule(record)
+              _ = Processor.withInterruptsDisabledProof { WorkQueues.schedule(record, $0) }
             }
             job.schedulers.wrappingAdd(1, ordering: .releasing)
             run.finish()
