@@ -17,7 +17,7 @@ struct Apus: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       NewCommand.self, BuildCommand.self, RunCommand.self, TestCommand.self, BenchCommand.self,
-      CheckCommand.self,
+      ConflictsCommand.self, CheckCommand.self,
     ])
 
   /// Parses and runs; an error is one line that says what to do next.

@@ -136,10 +136,7 @@ struct BenchCommand: ParsableCommand {
     let signals = try SignalReceiver()
     defer { signals.stop() }
     let kernel = try KernelLocation()
-    guard FileManager.default.fileExists(atPath: "\(kernel.root)/Benchmarks/Package.swift") else {
-      throw CommandFailure(
-        "the kernel in \(kernel.root) has no benchmarks; set APUS_HOME to a clone of Apus")
-    }
+    try Self.requireBenchmarks(kernel)
     let path = self.thresholds ?? "\(kernel.root)/Benchmarks/thresholds.json"
     // What can be wrong is found before the minute that measuring takes.
     let former = try compare.map { try BenchmarkReport(contentsOf: $0) }
@@ -162,9 +159,10 @@ struct BenchCommand: ParsableCommand {
       throw CommandFailure(error)
     }
     let runner = BenchmarkRunner(
-      benchmarks: try image("Benchmarks", benchmarks.contains(where: \.isInImage), kernel),
-      helloWorld: try image(
-        "Examples/HelloWorld", !benchmarks.allSatisfy(\.isInImage), kernel),
+      benchmarks: benchmarks.contains(where: \.isInImage)
+        ? try Self.image("Benchmarks", kernel) : "",
+      helloWorld: benchmarks.allSatisfy(\.isInImage)
+        ? "" : try Self.image("Examples/HelloWorld", kernel),
       counter: counter, recorder: recorder, directory: directory)
     var report = BenchmarkReport(facts: .init(root: kernel.root))
     try measure(benchmarks, by: runner, into: &report)
@@ -185,10 +183,16 @@ struct BenchCommand: ParsableCommand {
     if pageTables == nil, !check(report, thresholds) { throw ExitCode(1) }
   }
 
-  /// The path of an image, built if it is needed.
-  private func image(_ package: String, _ isNeeded: Bool, _ kernel: KernelLocation) throws -> String
-  {
-    guard isNeeded else { return "" }
+  /// Requires that the kernel is a clone, with its benchmarks.
+  static func requireBenchmarks(_ kernel: KernelLocation) throws {
+    guard FileManager.default.fileExists(atPath: "\(kernel.root)/Benchmarks/Package.swift") else {
+      throw CommandFailure(
+        "the kernel in \(kernel.root) has no benchmarks; set APUS_HOME to a clone of Apus")
+    }
+  }
+
+  /// The path of an image, which is built.
+  static func image(_ package: String, _ kernel: KernelLocation) throws -> String {
     var build: PackageBuild
     do throws(PackageBuild.Failure) {
       build = try PackageBuild(package: "\(kernel.root)/\(package)", kernel: kernel)
@@ -264,19 +268,19 @@ struct BenchCommand: ParsableCommand {
     var table = report.table(comparedTo: former)
     if verbose { for conflicts in report.conflicts { table += "\n\(conflicts.text)" } }
     table += profiles
-    if let json, json != Self.standardOutput { try write(report.json(), to: json) }
+    if let json, json != Self.standardOutput { try Self.write(report.json(), to: json) }
     let text = json == Self.standardOutput ? try report.json() : table
-    if let output { return try write(text, to: output) }
+    if let output { return try Self.write(text, to: output) }
     StandardOutput.write(String(text.dropLast()))
   }
 
-  private func write(_ text: String, to path: String) throws {
+  static func write(_ text: String, to path: String) throws {
     do { try Data(text.utf8).write(to: URL(fileURLWithPath: path)) } catch {
-      throw Self.unwritable(path)
+      throw unwritable(path)
     }
   }
 
-  private static func requireWritable(_ path: String) throws {
+  static func requireWritable(_ path: String) throws {
     let files = FileManager.default
     let place =
       files.fileExists(atPath: path)

@@ -214,7 +214,7 @@ struct RunCommand: ParsableCommand {
     }
     if lockStats && !json { showLocks(outcome) }
     if stats && !json { showStatistics(outcome) }
-    if let trace { try write(outcome, to: trace, name: target.programName) }
+    if let trace { try write(outcome.trace, to: trace, name: target.programName) }
     if let line = explanation(outcome) { StandardError.complain(line) }
     if let reason = run.failure { throw CommandFailure("cannot write the output: \(reason)") }
     throw ExitCode(outcome.exitStatus)
@@ -230,29 +230,32 @@ struct RunCommand: ParsableCommand {
 
   private func showStatistics(_ outcome: Outcome) {
     if outcome.cpuStatistics.isEmpty {
-      return StandardError.note("no statistics: the application did not come to its end")
+      return StandardError.note("no statistics: the machine did not come to an end of its own")
     }
     StandardError.write(
       "\(StatisticsTable.text(outcome.cpuStatistics, outcome.threadStatistics))\n")
   }
 
-  /// How many events of each CPU are kept: the last ones.
-  private static let traceEventCount = 1 << 14
+  /// How many events of each CPU are kept, the last ones: 16,384, or as many as fit into an eighth of the memory.
+  private var traceEventCount: Int {
+    let room = machine.memory.bytes / 8 / 32 / UInt64(max(machine.cpus, 1))
+    return min(1 << 14, max(1 << 6, Int(truncatingIfNeeded: room)))
+  }
 
-  private func write(_ outcome: Outcome, to path: String, name: String) throws {
-    if outcome.trace.isEmpty {
-      return StandardError.note("no trace: the application did not come to its end")
+  private func write(_ trace: RecordedTrace, to path: String, name: String) throws {
+    if trace.records.isEmpty {
+      return StandardError.note("no trace: the machine did not come to an end of its own")
     }
     do {
-      try ChromeTrace.json(outcome.trace, name: name)
-        .write(toFile: path, atomically: true, encoding: .utf8)
+      try ChromeTrace.json(trace, name: name).write(
+        toFile: path, atomically: true, encoding: .utf8)
     } catch {
       throw CommandFailure("cannot write the trace \(path): \(error.localizedDescription)")
     }
-    if outcome.lostTraceCount > 0 {
+    let lost = trace.lost.values.reduce(0, +)
+    if lost > 0 {
       StandardError.note(
-        "\(path) has the last \(outcome.trace.count) events; \(outcome.lostTraceCount) before them were not kept"
-      )
+        "\(path) has the last \(trace.records.count) events; \(lost) before them were not kept")
     }
   }
 
@@ -275,7 +278,7 @@ struct RunCommand: ParsableCommand {
     configuration.instructionClock = instructionClock
     configuration.wantsStatistics = stats
     configuration.isCooperative = cooperative
-    configuration.traceEventCount = trace == nil ? nil : Self.traceEventCount
+    configuration.traceEventCount = trace == nil ? nil : traceEventCount
     return configuration
   }
 

@@ -3,9 +3,10 @@
 //   qemu-system-x86_64 … -plugin libConflictTrace.so,marks=0xA,out=FILE
 //
 // The guest says by marks what counts. A mark is the execution of an address: the byte `marks + n`
-// is mark n. At the marks 32 to 62 the vCPU that passes them enters the windows 0 to 30, and at
-// mark 63 it leaves the window that it is in. A vCPU outside of all windows is not recorded, so
-// that what the vCPUs need to begin a window together does not count as something that they share.
+// is mark n. At the marks 32 to 61 the vCPU that passes them enters the windows 0 to 29, at mark 62
+// the one after the window that it entered last, the first time window 0, and at mark 63 it leaves the
+// window that it is in. A vCPU outside of all windows is not recorded, so that what the vCPUs need to
+// begin a window together does not count as something that they share.
 //
 // A line is 64 bytes of physical memory; devices are left out. What the MMU writes by itself, the
 // bits "accessed" and "dirty" of page tables, is not seen: QEMU calls plugins for instructions.
@@ -32,9 +33,9 @@
 
 #define LINE_SIZE 64
 #define FIRST_WINDOW 32
+#define NEXT_WINDOW 62
 #define LEAVING 63
-#define WINDOW_COUNT (LEAVING - FIRST_WINDOW)
-#define NO_WINDOW WINDOW_COUNT
+#define NO_WINDOW UINT32_MAX
 
 struct access {
   uint64_t line;
@@ -51,8 +52,10 @@ struct access {
 int qemu_plugin_version = 1;
 
 static unsigned int vcpu_count;
-// Of each vCPU; written by its thread only.
+// Of each vCPU; written by its thread only: the window that it is in, and the one that follows the
+// last that it was in.
 static uint32_t *windows;
+static uint32_t *next_windows;
 
 // A hash table with open addressing, by line, instruction, vCPU and window.
 static struct access *accesses;
@@ -148,8 +151,14 @@ static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t ad
   }
 }
 
-static void enter(unsigned int vcpu, void *window) {
-  windows[vcpu] = (uint32_t)(uintptr_t)window;
+static void pass(unsigned int vcpu, void *mark) {
+  uint32_t number = (uint32_t)(uintptr_t)mark;
+  if (number == LEAVING) {
+    windows[vcpu] = NO_WINDOW;
+    return;
+  }
+  windows[vcpu] = number == NEXT_WINDOW ? next_windows[vcpu] : number - FIRST_WINDOW;
+  next_windows[vcpu] = windows[vcpu] + 1;
 }
 
 static void instrument(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
@@ -160,8 +169,8 @@ static void instrument(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
     uint64_t address = qemu_plugin_insn_vaddr(instruction);
     uint64_t mark = address - marks_address;
     if (address >= marks_address && mark >= FIRST_WINDOW && mark <= LEAVING) {
-      qemu_plugin_register_vcpu_insn_exec_cb(instruction, enter, QEMU_PLUGIN_CB_NO_REGS,
-                                             (void *)(uintptr_t)(mark - FIRST_WINDOW));
+      qemu_plugin_register_vcpu_insn_exec_cb(instruction, pass, QEMU_PLUGIN_CB_NO_REGS,
+                                             (void *)(uintptr_t)mark);
     }
     qemu_plugin_register_vcpu_mem_cb(instruction, on_access, QEMU_PLUGIN_CB_NO_REGS,
                                      QEMU_PLUGIN_MEM_RW, (void *)(uintptr_t)address);
@@ -210,19 +219,17 @@ static void write_trace(qemu_plugin_id_t id, void *data) {
   qsort(accesses, count, sizeof *accesses, in_order);
 
   fprintf(output, "apus-conflict-trace 1\ncpus %u\n", vcpu_count);
-  uint64_t lines[WINDOW_COUNT] = {0};
-  uint64_t sums[WINDOW_COUNT] = {0};
-  for (size_t index = 0; index < count; index++) {
-    const struct access *access = &accesses[index];
-    if (index == 0 || access->line != access[-1].line || access->window != access[-1].window) {
-      lines[access->window]++;
+  for (size_t start = 0; start < count;) {
+    uint64_t lines = 0;
+    uint64_t sum = 0;
+    size_t index = start;
+    for (; index < count && accesses[index].window == accesses[start].window; index++) {
+      lines += index == start || accesses[index].line != accesses[index - 1].line;
+      sum += accesses[index].reads + accesses[index].writes;
     }
-    sums[access->window] += access->reads + access->writes;
-  }
-  for (unsigned int window = 0; window < WINDOW_COUNT; window++) {
-    if (lines[window] > 0) {
-      fprintf(output, "window %u %" PRIu64 " %" PRIu64 "\n", window, lines[window], sums[window]);
-    }
+    fprintf(output, "window %" PRIu32 " %" PRIu64 " %" PRIu64 "\n", accesses[start].window, lines,
+            sum);
+    start = index;
   }
   size_t written = 0;
   for (size_t start = 0; start < count;) {
@@ -257,9 +264,10 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
   }
   vcpu_count = (unsigned int)info->system.max_vcpus;
   windows = malloc(vcpu_count * sizeof *windows);
+  next_windows = calloc(vcpu_count, sizeof *next_windows);
   capacity = 1 << 16;
   accesses = calloc(capacity, sizeof *accesses);
-  if (windows == NULL || accesses == NULL) {
+  if (windows == NULL || next_windows == NULL || accesses == NULL) {
     fprintf(stderr, "ConflictTrace: not enough memory for the trace\n");
     return -1;
   }

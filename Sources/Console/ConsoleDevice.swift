@@ -59,14 +59,11 @@ public enum ConsoleDevice {
     log.withLockAndInterruptsDisabled { $0.channel.write(bytes) }
   }
 
-  /// Writes a last record when no CPU is in the middle of a line, and keeps all from writing while
-  /// `end` ends the machine.
-  public static func close(record text: LogMessage, _ end: () -> Never) -> Never {
+  /// Keeps all from writing, when no CPU is in the middle of a line, while `end` ends the machine: it writes
+  /// past the lock.
+  public static func close(_ end: () -> Never) -> Never {
     output.withLockNesting { _, held in
-      log.withLockAndInterruptsDisabled(inside: held.weakened.weakened.weakened) { _ in
-        recordUnlocked(text)
-        end()
-      }
+      log.withLockAndInterruptsDisabled(inside: held.weakened.weakened.weakened) { _ in end() }
     }
   }
 

@@ -44,7 +44,8 @@ public enum CPUWork {
   private static func start(on cpu: CPU, _ body: @escaping @Sendable () -> Void) -> Thread {
     do throws(ThreadError) {
       return try Thread.spawn(
-        affinity: CPUSet(cpu), stackSize: Swift.max(stackSize.value, Thread.defaultStackSize), body)
+        name: "work", affinity: CPUSet(cpu),
+        stackSize: Swift.max(stackSize.value, Thread.defaultStackSize), body)
     } catch {
       // The CPU is online and stays so, and the stack is large enough.
       fatalError("no thread for work on a CPU")

@@ -1,4 +1,5 @@
 import Heap
+import PhysicalMemory
 import Scheduler
 
 /// What a CPU does that has no thread to run.
@@ -10,6 +11,8 @@ enum Idle {
       beforeHalt: {
         // Somebody may be short of memory while this CPU is about to sleep on some.
         Heap.shared.answerReclaim()
+        // One frame, then the CPU looks for threads again: page faults find frames that are zero.
+        return FrameAllocator.shared.zeroAhead { Scheduler.isIdleCPUWanted }
       })
     fatalError("a CPU's idle loop ended")
   }

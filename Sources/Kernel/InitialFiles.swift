@@ -59,7 +59,10 @@ public enum InitialFiles {
 
   private static func fail(_ reason: LogMessage) -> Never {
     Log.error(reason)
-    ConsoleDevice.close(record: "panic") { PowerControl.powerOff(code: PowerOffCode.panic) }
+    ConsoleDevice.close {
+      ConsoleDevice.recordUnlocked("panic")
+      PowerControl.powerOff(code: PowerOffCode.panic)
+    }
   }
 }
 #endif

@@ -4,8 +4,9 @@ import Console
 import Interrupts
 import Machine
 import PerCPU
-import Scheduler
 import PhysicalMemory
+import Scheduler
+import Tracing
 import VirtualMemory
 
 /// What each CPU keeps for the moment when the machine is brought to a halt.
@@ -78,6 +79,7 @@ enum Panic {
       writeMemory()
       Backtrace.write(from: frame)
       writeOthers()
+      writeRecords()
       ConsoleDevice.recordUnlocked("out-of-memory")
       PowerControl.powerOff(code: PowerOffCode.outOfMemory)
     case .inInterrupt:
@@ -114,6 +116,7 @@ enum Panic {
   /// The end of a report: the other CPUs, and no power.
   private static func end() -> Never {
     writeOthers()
+    writeRecords()
     ConsoleDevice.recordUnlocked("panic")
     PowerControl.powerOff(code: PowerOffCode.panic)
   }
@@ -124,8 +127,22 @@ enum Panic {
     write(
       "out of memory: an allocation of \(byteCount) bytes failed with \(free / 1024) of \(total / 1024) KiB free; give the machine more (apus run --memory)"
     )
+    writeRecords()
     ConsoleDevice.recordUnlocked("out-of-memory")
     PowerControl.powerOff(code: PowerOffCode.outOfMemory)
+  }
+
+  /// Tells what `apus run --stats` and `--trace` show, at the program's end. The other CPUs are stopped before, so
+  /// nothing changes meanwhile. By who keeps all from writing.
+  static func recordAtExit() {
+    guard Statistics.areWanted || Trace.isRecording else { return }
+    begin(at: nil)
+    writeRecords()
+  }
+
+  private static func writeRecords() {
+    Statistics.record()
+    TraceRecords.write()
   }
 
   /// Stops the other CPUs; only one CPU comes out of this. Another one that comes here stays at `frame`,

@@ -6,7 +6,6 @@ import Locking
 import Machine
 import PerCPU
 import PhysicalMemory
-import Tracing
 
 /// The application: what it was given and how it ends.
 public enum Program {
@@ -83,37 +82,13 @@ public enum Program {
   private static func recordLocks() {
     LockStatistics.report { figures in
       var line: LogMessage = "lock"
-      for index in 0..<8 {
-        line.append(byte: 0x20)
-        line.append(decimal: figures.values[index])
-      }
+      for index in 0..<8 { line.append(field: figures.values[index]) }
       line.append(byte: 0x20)
       for byte in figures.name { line.append(byte: byte) }
       ConsoleDevice.record(line)
     }
   }
   #endif
-
-  /// Tells `apus run --trace` what the CPUs did.
-  private static func recordTrace() {
-    guard Trace.isRecording else { return }
-    Trace.stop()
-    let cpus = CPUSet.online
-    for cpu in cpus where Trace.lostCount(of: cpu) > 0 {
-      ConsoleDevice.record("trace-lost \(cpu.index) \(Trace.lostCount(of: cpu))")
-    }
-    Trace.forEachEvent(of: cpus) { cpu, event in
-      var line: LogMessage = "trace"
-      let values: InlineArray<6, UInt64> = [
-        UInt64(cpu.index), event.kindNumber, event.time, event.duration, event.first, event.second,
-      ]
-      for index in 0..<6 {
-        line.append(byte: 0x20)
-        line.append(shortHex: values[index])
-      }
-      ConsoleDevice.record(line)
-    }
-  }
 
   /// Ends the machine; `apus run` ends with the low 8 bits of `status`.
   public static func exit(status: Int32) -> Never {
@@ -122,9 +97,9 @@ public enum Program {
     #if CHECKED
     recordLocks()
     #endif
-    recordTrace()
-    Statistics.record()
-    ConsoleDevice.close(record: "exit \(UInt8(truncatingIfNeeded: status))") {
+    ConsoleDevice.close {
+      Panic.recordAtExit()
+      ConsoleDevice.recordUnlocked("exit \(UInt8(truncatingIfNeeded: status))")
       PowerControl.powerOff(code: PowerOffCode.exit)
     }
   }

@@ -3,6 +3,7 @@ import Console
 import Machine
 import PerCPU
 import Scheduler
+import VirtualMemory
 
 /// What the CPUs and threads have done, for `apus run --stats`.
 enum Statistics {
@@ -14,47 +15,54 @@ enum Statistics {
     Scheduler.startAccounting(count: count)
   }
 
-  /// Tells `apus` the figures, at the program's end, if they are wanted.
+  /// Whether there is something to be told at the end.
+  static var areWanted: Bool { isWanted.value != 0 }
+
+  /// Tells `apus` the figures, if they are wanted. When all other CPUs have been stopped.
+  @inline(never)
   static func record() {
-    if isWanted.value == 0 { return }
-    for cpu in CPUSet.online {
-      let figures = Scheduler.statistics(of: cpu)
-      write(
-        "cpu-stats",
-        [
-          UInt64(cpu.index), figures.busyTime, figures.idleTime, figures.switches,
-          figures.preemptions, figures.pulls, figures.wakeInterrupts, figures.idleWhileRunnable,
-        ])
-    }
-    Thread.visitAll { thread in
+    guard areWanted else { return }
+    for cpu in CPUSet.online { record(cpu) }
+    Thread.visitAllWithoutLocks { thread in
       var line: LogMessage = "thread-stats"
-      let values: InlineArray<4, UInt64> = [
-        thread.number, UInt64(thread.priority), UInt64(thread.cpu.index), thread.runTime,
-      ]
-      for index in 0..<4 {
-        line.append(byte: 0x20)
-        line.append(decimal: values[index])
-      }
-      line.append(byte: 0x20)
+      line.append(field: thread.number)
+      line.append(field: UInt64(thread.priority))
+      line.append(field: UInt64(thread.cpu.index))
+      line.append(field: thread.runTime)
       switch thread.state {
-      case .running: line.append("running")
-      case .ready: line.append("ready")
-      case .waiting: line.append("waiting")
+      case .running: line.append(" running ")
+      case .ready: line.append(" ready ")
+      case .waiting: line.append(" waiting ")
+      case .ended: line.append(" ended ")
       }
-      line.append(byte: 0x20)
       thread.forEachByteOfName { line.append(byte: $0) }
-      ConsoleDevice.record(line)
+      ConsoleDevice.recordUnlocked(line)
     }
   }
 
-  private static func write(_ name: StaticString, _ values: InlineArray<8, UInt64>) {
-    var line: LogMessage = ""
-    line.append(name)
-    for index in 0..<8 {
-      line.append(byte: 0x20)
-      line.append(decimal: values[index])
-    }
-    ConsoleDevice.record(line)
+  @inline(never)
+  private static func record(_ cpu: CPU) {
+    let figures = Scheduler.statisticsWithoutLocks(of: cpu)
+    let shootdowns = AddressSpace.shared.shootdownCounts(of: cpu)
+    let block = ProcessorBlocks.block(of: cpu)
+    let values: InlineArray<13, UInt64> = [
+      UInt64(cpu.index), figures.busyTime, figures.idleTime, figures.switches,
+      figures.preemptions, figures.pulls, figures.wakeInterrupts, figures.idleWhileRunnable,
+      figures.started, block.interruptsSent, block.faultCount,
+      UInt64(truncatingIfNeeded: shootdowns.sent), UInt64(truncatingIfNeeded: shootdowns.avoided),
+    ]
+    var line: LogMessage = "cpu-stats"
+    for index in 0..<13 { line.append(field: values[index]) }
+    ConsoleDevice.recordUnlocked(line)
+  }
+}
+
+extension LogMessage {
+  /// Adds a blank and a number in decimal, as records have them.
+  @inline(never)
+  mutating func append(field value: UInt64) {
+    append(byte: 0x20)
+    append(decimal: value)
   }
 }
 #endif

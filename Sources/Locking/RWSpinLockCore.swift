@@ -1,4 +1,5 @@
 import Machine
+import Tracing
 
 /// A reader-writer spin lock without its state and the rules of its class.
 ///
@@ -110,7 +111,9 @@ struct RWSpinLockCore: ~Copyable, Sendable {
 @inline(never)
 @usableFromInline
 func readInThread(_ core: borrowing RWSpinLockCore) {
+  let start = Trace.begin()
   core.waitToRead(interruptsAreOff: false)
+  Trace.record(.lockWait, since: start, UInt64(core.address))
 }
 
 /// Waits to read by an interrupt-safe lock.
@@ -118,7 +121,9 @@ func readInThread(_ core: borrowing RWSpinLockCore) {
 @inline(never)
 @usableFromInline
 func readWithInterruptsOff(_ core: borrowing RWSpinLockCore) {
+  let start = Trace.begin()
   core.waitToRead(interruptsAreOff: true)
+  Trace.record(.lockWait, since: start, UInt64(core.address))
 }
 
 /// Waits to write by a thread-only lock.
@@ -126,7 +131,9 @@ func readWithInterruptsOff(_ core: borrowing RWSpinLockCore) {
 @inline(never)
 @usableFromInline
 func writeInThread(_ core: borrowing RWSpinLockCore) {
+  let start = Trace.begin()
   core.waitToWrite(interruptsAreOff: false)
+  Trace.record(.lockWait, since: start, UInt64(core.address))
 }
 
 /// Waits to write by an interrupt-safe lock.
@@ -134,5 +141,7 @@ func writeInThread(_ core: borrowing RWSpinLockCore) {
 @inline(never)
 @usableFromInline
 func writeWithInterruptsOff(_ core: borrowing RWSpinLockCore) {
+  let start = Trace.begin()
   core.waitToWrite(interruptsAreOff: true)
+  Trace.record(.lockWait, since: start, UInt64(core.address))
 }

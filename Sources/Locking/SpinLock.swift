@@ -37,6 +37,12 @@ public struct SpinLock<Class: LockClass, State: ~Copyable>: ~Copyable {
   }
 }
 
+extension SpinLock where State: ~Copyable {
+  /// The state, past the lock: for a report when all other CPUs have been stopped, perhaps with the lock in
+  /// their hands.
+  package var stateWithoutLock: UnsafeMutablePointer<State> { state.address }
+}
+
 // The state is only reached by one CPU at a time.
 extension SpinLock: @unchecked Sendable where State: ~Copyable {}
 

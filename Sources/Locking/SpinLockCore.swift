@@ -64,7 +64,9 @@ func waitInThread(_ core: borrowing SpinLockCore) {
 @inline(never)
 @usableFromInline
 func waitInFault(_ core: borrowing SpinLockCore) {
+  let start = Trace.begin()
   core.queue.wait(for: core.isLocked, interruptsAreOff: !Processor.interruptsAreEnabled)
+  Trace.record(.lockWait, since: start, UInt64(core.address))
 }
 
 /// Waits for an interrupt-safe lock and takes it.

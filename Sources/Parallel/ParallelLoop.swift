@@ -87,7 +87,7 @@ final class ParallelLoop: @unchecked Sendable {
       // Without memory for a thread the others do its part.
       guard
         let helper = try? Thread.spawn(
-          affinity: cpus,
+          name: "loop", affinity: cpus,
           {
             var chunks = ParallelChunks(self, worker: worker)
             self.work(&chunks)

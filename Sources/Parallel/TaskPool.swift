@@ -22,7 +22,7 @@ public final class TaskPool: @unchecked Sendable {
     precondition(count > 0, "a pool has at least one thread")
     queue = TaskQueue(workerCount: count)
     for _ in 0..<count {
-      workers.append(try Thread.spawn(affinity: cpus) { [queue] in queue.work() })
+      workers.append(try Thread.spawn(name: "pool", affinity: cpus) { [queue] in queue.work() })
     }
   }
 

@@ -208,33 +208,6 @@ extension FrameAllocator {
       report(wrong.0, at: PhysicalAddress(UInt64(wrong.1) * Self.frameSize))
     }
   }
-
-  // MARK: Zeroed frames
-
-  func zero(_ address: PhysicalAddress, count: Int = 1) {
-    PhysicalMemoryWindow.zero(address.rawValue, byteCount: count * Int(Self.frameSize))
-  }
-
-  /// Zeroes frames ahead until the CPU has `FrameCache`'s fill of them, 16, or `count` more: for
-  /// when it has nothing better to do. Each is some 550 instructions. Frames that are zeroed ahead
-  /// are free like others. Stops when there is none.
-  public func zeroAhead(count: Int = 16) {
-    for _ in 0..<count {
-      guard let address = try? allocate() else { return }
-      zero(address)
-      let isKept = Processor.withPreemptionDisabled { () -> Bool in
-        guard let cache = caches.currentIfInitialized else { return false }
-        cache.pointee.claim()
-        defer { cache.pointee.release() }
-        let frame = Int(address.rawValue / Self.frameSize)
-        guard cache.pointee.zeroed.push(frame) else { return false }
-        table[frame] = FrameRecord(.cached, order: 0)
-        cache.pointee.zeroed.refilled.add(1)
-        return true
-      }
-      guard isKept else { return free(address) }
-    }
-  }
 }
 
 extension BuddySystem {

@@ -134,29 +134,6 @@ public struct FrameAllocator: ~Copyable, Sendable {
     return try allocateRun(count: count, alignment: alignment, below: limit)
   }
 
-  /// Takes a frame of zeros: one that was zeroed ahead, see `zeroAhead`, or zeroes one.
-  public func allocateZeroed() throws(FrameAllocatorError) -> PhysicalAddress {
-    let zeroed = Processor.withPreemptionDisabled { () -> Int? in
-      guard let cache = caches.currentIfInitialized, cache.pointee.claimIfFree() else { return nil }
-      defer { cache.pointee.release() }
-      guard let frame = cache.pointee.zeroed.pop() else { return nil }
-      cache.pointee.zeroed.allocations.add(1)
-      table[frame] = .allocated(order: 0)
-      return frame
-    }
-    if let zeroed { return PhysicalAddress(UInt64(zeroed) * Self.frameSize) }
-    let frame = try allocate()
-    zero(frame)
-    return frame
-  }
-
-  /// Takes `count` zeroed frames in a row, a power of two, whose address is a multiple of their size.
-  public func allocateZeroed(count: Int) throws(FrameAllocatorError) -> PhysicalAddress {
-    let start = try allocate(count: count, alignment: UInt64(count) * Self.frameSize)
-    zero(start, count: count)
-    return start
-  }
-
   /// Takes a block of 2^`order` frames.
   @inline(__always)
   func allocate(order: Int) throws(FrameAllocatorError) -> PhysicalAddress {

@@ -28,51 +28,88 @@ struct FrameStack<let capacity: Int>: ~Copyable {
     return Int(frames[unchecked: count &- 1])
   }
 
+  /// The block that would be popped next.
+  var top: Int? {
+    let count = count.load(ordering: .relaxed)
+    return count == 0 ? nil : Int(frames[count &- 1])
+  }
+
+  var isFull: Bool { count.load(ordering: .relaxed) == capacity }
+
   /// Pushes the 2^`order`-frame pieces of `count` frames from `start` on, the lowest last. There is
   /// room for them.
+  @inline(__always)
   mutating func fill(from start: Int, count frameCount: Int, order: Int, _ table: FrameTable) {
-    var count = count.load(ordering: .relaxed)
+    let count = count.load(ordering: .relaxed)
     refilled.add(frameCount &>> order)
-    var frame = start &+ frameCount
-    while frame > start {
-      frame &-= 1 &<< order
-      table[frame] = FrameRecord(.cached, order: order)
-      frames[count] = UInt32(truncatingIfNeeded: frame)
-      count &+= 1
+    var span = frames.mutableSpan
+    let new = span.withUnsafeMutableBufferPointer {
+      FrameNumbers(all: $0).fill(
+        after: count, from: start, count: frameCount, order: order, table)
     }
-    self.count.store(count, ordering: .relaxed)
+    self.count.store(new, ordering: .relaxed)
   }
 
   /// Gives the `number` blocks that have been here longest to the buddy system. Blocks that came
   /// one after the other and lie in a row go back as one.
-  @inline(never)
+  @inline(__always)
   mutating func drain(_ number: Int, order: Int, to buddies: inout BuddySystem) {
     let count = count.load(ordering: .relaxed)
     let number = Swift.min(number, count)
+    var span = frames.mutableSpan
+    span.withUnsafeMutableBufferPointer {
+      FrameNumbers(all: $0).drain(number, of: count, order: order, to: &buddies)
+    }
+    self.count.store(count &- number, ordering: .relaxed)
+    drained.add(number)
+  }
+}
+
+/// The numbers in a stack, whatever its capacity: the code that goes through many of them is there once.
+private struct FrameNumbers {
+  /// Those of the stack, for the time of one call.
+  let all: UnsafeMutableBufferPointer<UInt32>
+
+  /// Adds the 2^`order`-frame pieces of `count` frames from `start` on to the first `old`; returns how
+  /// many there are then.
+  @inline(never)
+  func fill(after old: Int, from start: Int, count: Int, order: Int, _ table: FrameTable) -> Int {
+    var number = old
+    var frame = start &+ count
+    while frame > start {
+      frame &-= 1 &<< order
+      table[frame] = FrameRecord(.cached, order: order)
+      all[number] = UInt32(truncatingIfNeeded: frame)
+      number &+= 1
+    }
+    return number
+  }
+
+  /// Gives the first `number` of `count` to the buddy system, and moves the others to the front.
+  @inline(never)
+  func drain(_ number: Int, of count: Int, order: Int, to buddies: inout BuddySystem) {
     let size = UInt32(1) &<< UInt32(truncatingIfNeeded: order)
     var index = 0
     while index < number {
-      let first = frames[index]
+      let first = all[index]
       var next = index &+ 1
       var step = UInt32(0)
       if next < number {
-        step = frames[next] &- first
+        step = all[next] &- first
         if step == size || step == 0 &- size {
-          while next < number, frames[next] &- frames[next &- 1] == step { next &+= 1 }
+          while next < number, all[next] &- all[next &- 1] == step { next &+= 1 }
         }
       }
-      let lowest = step == 0 &- size ? frames[next &- 1] : first
+      let lowest = step == 0 &- size ? all[next &- 1] : first
       buddies.free(
         from: Int(lowest), to: Int(lowest) &+ (next &- index) &<< order, inBlocksOf: order)
       index = next
     }
     index = number
     while index < count {
-      frames[index &- number] = frames[index]
+      all[index &- number] = all[index]
       index &+= 1
     }
-    self.count.store(count &- number, ordering: .relaxed)
-    drained.add(number)
   }
 }
 
@@ -101,6 +138,9 @@ struct FrameCache: ~Copyable {
   var large = FrameStack<4>()
   /// Single frames that are all zeros.
   var zeroed = FrameStack<16>()
+  /// 1 if somebody has wanted one of those since they were complete, or since all was taken out of here.
+  /// Written with the claim.
+  let wantsZeroed = Atomic<UInt32>(0)
   /// Not a part of what is free.
   let reserve = FrameReserve()
 
@@ -185,6 +225,25 @@ struct FrameCache: ~Copyable {
     return frame
   }
 
+  // MARK: Zeroed frames
+
+  /// The frame that is zeroed next; none when there are enough that are.
+  var frameToZero: Int? {
+    if wantsZeroed.load(ordering: .relaxed) == 0 { return nil }
+    guard !zeroed.isFull, let frame = singles.top else {
+      wantsZeroed.store(0, ordering: .relaxed)
+      return nil
+    }
+    return frame
+  }
+
+  /// Puts that frame among those that are zero.
+  mutating func keepZeroed(_ frame: Int) {
+    _ = pop(order: 0)
+    _ = zeroed.push(frame)
+    zeroed.refilled.add(1)
+  }
+
   // MARK: With the lock of the buddy system
 
   /// Fetches a batch of blocks of an order that is cached, if there is one.
@@ -259,5 +318,7 @@ struct FrameCache: ~Copyable {
     eights.drain(.max, order: 3, to: &buddies)
     large.drain(.max, order: Self.largeOrder, to: &buddies)
     zeroed.drain(.max, order: 0, to: &buddies)
+    // What an idle CPU would zero now others might have to take back again.
+    wantsZeroed.store(0, ordering: .relaxed)
   }
 }

@@ -31,6 +31,9 @@ public struct FrameCacheStatistics: Sendable {
     /// Blocks that went back to the buddy system.
     public var drained = 0
 
+    /// Nothing.
+    public init() {}
+
     init<let capacity: Int>(_ stack: borrowing FrameStack<capacity>, order: Int) {
       self.order = order
       cached = stack.count.load(ordering: .relaxed)

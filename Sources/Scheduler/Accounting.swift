@@ -1,3 +1,4 @@
+import Locking
 import Machine
 import PerCPU
 import Tracing
@@ -12,6 +13,8 @@ public struct CPUStatistics: Sendable {
   public var preemptions: UInt64 = 0
   /// Threads that it took from other CPUs' queues.
   public var pulls: UInt64 = 0
+  /// Threads that were started on it.
+  public var started: UInt64 = 0
   /// Interrupts that it sent so that another CPU looks for threads.
   public var wakeInterrupts: UInt64 = 0
   /// How often it saw another CPU idle, for as long as a slice, while a thread waited here that may run there:
@@ -30,10 +33,26 @@ extension Scheduler {
     }
   }
 
-  /// What a CPU has done. While the CPU goes on the figures may not belong together.
+  /// What a CPU has done. While the CPU goes on the figures may not belong together. Not in interrupts.
   public static func statistics(of cpu: CPU) -> CPUStatistics {
+    let started = lists.pointer(for: cpu).pointee.contents.withLock { $0.started }
+    // With the queue's lock times are not written.
+    return queues.pointer(for: cpu).pointee.waiting.withLockAndInterruptsDisabled { _ in
+      statistics(of: cpu, started: started)
+    }
+  }
+
+  /// The same when all other CPUs have been stopped: without locks.
+  package static func statisticsWithoutLocks(of cpu: CPU) -> CPUStatistics {
+    statistics(
+      of: cpu, started: lists.pointer(for: cpu).pointee.contents.stateWithoutLock.pointee.started)
+  }
+
+  @inline(never)
+  private static func statistics(of cpu: CPU, started: UInt64) -> CPUStatistics {
     let queue = queues.pointer(for: cpu)
     var result = CPUStatistics()
+    result.started = started
     result.switches = queue.pointee.switches
     result.preemptions = queue.pointee.preemptions
     result.pulls = queue.pointee.pulls
@@ -42,10 +61,20 @@ extension Scheduler {
     if queue.pointee.isObserved {
       result.busyTime = queue.pointee.busyTime
       result.idleTime = queue.pointee.idle.pointee.runTime.load(ordering: .relaxed)
-      let rest = MonotonicClock.nanoseconds &- queue.pointee.since
+      let rest = queue.pointee.presentStretch
       if queue.pointee.isIdle { result.idleTime &+= rest } else { result.busyTime &+= rest }
     }
     return result
+  }
+}
+
+extension RunQueue {
+  /// For how long the running thread, or the idle loop, has run since it went on, where times are counted. With the
+  /// lock held, or when the CPU has been stopped.
+  var presentStretch: UInt64 {
+    // The clocks of two CPUs need not agree to the nanosecond.
+    let now = MonotonicClock.nanoseconds
+    return isObserved ? now &- Swift.min(since, now) : 0
   }
 }
 
@@ -56,7 +85,7 @@ enum Accounting {
     to next: UnsafeMutablePointer<ThreadRecord>, from thread: UnsafeMutablePointer<ThreadRecord>,
     _ own: UnsafeMutablePointer<RunQueue>
   ) {
-    Trace.record(.switch, RunQueue.word(next), next == own.pointee.idle ? 1 : 0)
+    Trace.record(.switch, next.pointee.number)
     let now = MonotonicClock.nanoseconds
     let passed = now &- own.pointee.since
     own.pointee.since = now

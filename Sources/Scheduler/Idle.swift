@@ -6,9 +6,12 @@ import Tracing
 extension Scheduler {
   /// What a CPU does that has no thread: looks for one in all queues, runs it, and halts when there is
   /// none, until `isDone`. What makes that true must be followed by an interrupt on this CPU. `isDone` is
-  /// asked with interrupts off; `beforeHalt` runs with interrupts on and does not wait. Called on the stack
-  /// on which the CPU started, with interrupts on, by nobody else.
-  public static func runThreads(until isDone: () -> Bool, beforeHalt: () -> Void = {}) {
+  /// asked with interrupts off. `beforeHalt` runs with interrupts on and does not wait: it does a little that can
+  /// be put off, ends soon when `isIdleCPUWanted`, and returns whether there is more. Called on the stack on
+  /// which the CPU started, with interrupts on, by nobody else.
+  public static func runThreads(
+    until isDone: () -> Bool, beforeHalt: () -> Bool = { false }
+  ) {
     Processor.withInterruptsDisabledProof { proof in
       let own = queues.current
       Processor.setThread(own.pointee.idle)
@@ -25,16 +28,19 @@ extension Scheduler {
           if !isDone() { Processor.waitForInterrupt() }
         } else {
           // What was to be seen with interrupts off is looked at again after this.
-          isRested = true
           Processor.enableInterrupts()
           Ending.reap()
-          beforeHalt()
+          isRested = !beforeHalt()
           Processor.disableInterrupts()
         }
       }
       IdleCPUs.leave(own.pointee.bit)
     }
   }
+
+  /// Whether the calling CPU, which is idle, is told to look for a thread. In `beforeHalt`.
+  @inline(__always)
+  public static var isIdleCPUWanted: Bool { IdleCPUs.all & queues.current.pointee.bit == 0 }
 
   /// Takes a thread that may run on this CPU out of a queue, of its own first.
   private static func pull(
@@ -52,7 +58,7 @@ extension Scheduler {
       if let thread = take(from: queue, mayRunOn: own.pointee.bit) {
         if queue != own {
           own.pointee.pulls &+= 1
-          Trace.record(.pull, RunQueue.word(thread), UInt64(queue.pointee.cpu))
+          Trace.record(.pull, thread.pointee.number, UInt64(queue.pointee.cpu))
         }
         return thread
       }

@@ -18,7 +18,7 @@ enum Placement {
       let affinity = CPUSet(bits: thread.pointee.affinity.load(ordering: .relaxed))
       let claimed = IdleCPUs.claim(affinity, preferring: last)
       let target = claimed ?? busyCPU(of: affinity)
-      Trace.record(.wake, RunQueue.word(thread), UInt64(target.index))
+      Trace.record(.wake, thread.pointee.number, UInt64(target.index))
       let isSettled = enqueue(thread, at: target)
       // What was put there, or not, is found by looking.
       if let claimed { wake(claimed) }

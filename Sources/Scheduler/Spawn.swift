@@ -21,7 +21,7 @@ extension Thread {
     Ending.reap()
     let memory = try ThreadMemory.allocate(byteCount: (stackSize + 63) & ~63)
     let thread = Thread(priority: priority, affinity: cpus.rawValue, memory: memory, body: body)
-    thread.record.pointee.name = ThreadName(name)
+    if !name.isEmpty { thread.record.pointee.name = ThreadName(name) }
     thread.start()
     return thread
   }
@@ -56,7 +56,11 @@ extension Thread {
   /// Puts a new thread where it may run.
   private func start() {
     ThreadList.insert(record)
-    Trace.record(.spawn, RunQueue.word(record), UInt64(record.pointee.priority))
+    if Trace.isRecording {
+      Trace.recordSpawn(
+        record.pointee.number, priority: UInt64(record.pointee.priority),
+        name: record.pointee.name.bytes)
+    }
     Processor.withInterruptsDisabled { Placement.put(record) }
   }
 

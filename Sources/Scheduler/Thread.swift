@@ -71,7 +71,7 @@ struct ThreadRecord: ~Copyable {
   /// The CPU that started it, and its number there; 0 for a CPU's idle loop.
   var starter = 0
   var number: UInt64 = 0
-  var name = ThreadName("")
+  var name = ThreadName()
   let priority: Int
   /// What it runs.
   var body: (() -> Void)?

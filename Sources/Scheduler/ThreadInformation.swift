@@ -10,8 +10,10 @@ public struct ThreadInformation: Sendable {
     case running
     /// It waits for a CPU.
     case ready
-    /// It waits for something else, has ended, or is on its way from one CPU to another.
+    /// It waits for something else, or is on its way from one CPU to another.
     case waiting
+    /// It has ended, and nobody has joined it yet.
+    case ended
   }
 
   /// No other thread of this run has it; `main` runs in thread 1.
@@ -24,8 +26,7 @@ public struct ThreadInformation: Sendable {
   public let state: State
   /// Where it runs or ran last.
   public let cpu: CPU
-  /// Nanoseconds that it has run, up to when it gave way last; 0 unless they are counted, see
-  /// `Scheduler.startAccounting`.
+  /// Nanoseconds that it has run up to now; 0 unless they are counted, see `Scheduler.startAccounting`.
   public let runTime: UInt64
 
   fileprivate init(_ snapshot: ThreadSnapshot) {
@@ -45,7 +46,7 @@ package struct ThreadSnapshot {
   package let priority: Int
   package let state: ThreadInformation.State
   package let cpu: CPU
-  package let runTime: UInt64
+  package fileprivate(set) var runTime: UInt64
 
   init(_ thread: UnsafeMutablePointer<ThreadRecord>) {
     number = thread.pointee.number
@@ -54,10 +55,27 @@ package struct ThreadSnapshot {
     let place = thread.pointee.place.load(ordering: .relaxed)
     cpu = Place.cpu(of: place)
     let running = Scheduler.queues.pointer(for: cpu).pointee.running.load(ordering: .relaxed)
+    let hasEnded = thread.pointee.ending.load(ordering: .relaxed) == Ending.ended
     state =
       running == RunQueue.word(thread)
-      ? .running : place == Place.waits(on: cpu.index) ? .ready : .waiting
+      ? .running : place == Place.waits(on: cpu.index) ? .ready : hasEnded ? .ended : .waiting
     runTime = thread.pointee.runTime.load(ordering: .relaxed)
+  }
+
+  /// Counts for how long it has run since it went on last, if it still runs: its number tells, for its record
+  /// may be gone by now.
+  fileprivate mutating func addPresentStretch() {
+    guard state == .running else { return }
+    let queue = Scheduler.queues.pointer(for: cpu)
+    // With the queue's lock the thread that runs there goes on running.
+    let time: UInt64? = queue.pointee.waiting.withLockAndInterruptsDisabled { _ in
+      let word = UInt(queue.pointee.running.load(ordering: .relaxed))
+      guard let thread = UnsafeMutablePointer<ThreadRecord>(bitPattern: word),
+        thread.pointee.number == number
+      else { return nil }
+      return thread.pointee.runTime.load(ordering: .relaxed) &+ queue.pointee.presentStretch
+    }
+    runTime = time ?? runTime
   }
 
   /// Calls `body` for each byte of the name.
@@ -72,27 +90,48 @@ extension Thread {
   public var name: String { record.pointee.name.text }
 
   /// All threads that were started and not joined yet, or detached and not gone: those of one CPU after
-  /// those of another, as they are one after another; while this looks at them others go on. Allocates. Not in
+  /// those of another, the youngest first; while this looks at them others go on. Allocates. Not in
   /// interrupts.
   public static var all: [ThreadInformation] {
     var result: [ThreadInformation] = []
     for cpu in CPUSet.online {
-      // The names are made outside of the lock, where memory may be allocated, one thread at a time.
-      var after: UInt64 = .max
-      while let snapshot = next(before: after, of: cpu) {
-        after = snapshot.number
+      for var snapshot in snapshots(of: cpu) {
+        snapshot.addPresentStretch()
         result.append(ThreadInformation(snapshot))
       }
     }
     return result
   }
 
-  /// Calls `body` for all threads; like `all`, without memory.
-  package static func visitAll(_ body: (ThreadSnapshot) -> Void) {
+  /// What is copied of a CPU's threads with the lock held: neither memory nor names are made there.
+  private static func snapshots(of cpu: CPU) -> [ThreadSnapshot] {
+    let list = Scheduler.lists.pointer(for: cpu)
+    while true {
+      // A few threads may come meanwhile.
+      let room = list.pointee.contents.withLock { $0.count } + 16
+      var isComplete = false
+      let result = [ThreadSnapshot](unsafeUninitializedCapacity: room) { buffer, count in
+        list.pointee.contents.withLock { list in
+          isComplete = list.count <= room
+          if !isComplete { return }
+          list.visit { thread in
+            buffer.initializeElement(at: count, to: ThreadSnapshot(thread))
+            count += 1
+          }
+        }
+      }
+      if isComplete { return result }
+    }
+  }
+
+  /// Calls `body` for all threads when all other CPUs have been stopped: without locks and memory.
+  package static func visitAllWithoutLocks(_ body: (ThreadSnapshot) -> Void) {
     for cpu in CPUSet.online {
-      var after: UInt64 = .max
-      while let snapshot = next(before: after, of: cpu) {
-        after = snapshot.number
+      Scheduler.lists.pointer(for: cpu).pointee.contents.stateWithoutLock.pointee.visit { thread in
+        var snapshot = ThreadSnapshot(thread)
+        if snapshot.state == .running {
+          snapshot.runTime &+= Scheduler.queues.pointer(for: snapshot.cpu).pointee.presentStretch
+        }
         body(snapshot)
       }
     }
@@ -104,18 +143,5 @@ extension Thread {
       thread.pointee.memory != nil
     else { return nil }
     return ThreadSnapshot(thread)
-  }
-
-  /// The youngest thread of a CPU's list that is older than the one of number `limit`.
-  private static func next(before limit: UInt64, of cpu: CPU) -> ThreadSnapshot? {
-    let list = Scheduler.lists.pointer(for: cpu)
-    return list.pointee.contents.withLock { list in
-      var thread = list.first
-      while let candidate = thread {
-        if candidate.pointee.number < limit { return ThreadSnapshot(candidate) }
-        thread = candidate.pointee.nextStarted
-      }
-      return nil
-    }
   }
 }

@@ -17,6 +17,15 @@ struct ThreadList: ~Copyable {
     var count = 0
     /// How many were started here.
     var started: UInt64 = 0
+
+    /// Calls `body` for each thread, the youngest first.
+    func visit(_ body: (UnsafeMutablePointer<ThreadRecord>) -> Void) {
+      var next = first
+      while let thread = next {
+        body(thread)
+        next = thread.pointee.nextStarted
+      }
+    }
   }
 
   let contents = SpinLock<ListLock, Contents>(Contents())

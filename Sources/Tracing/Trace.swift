@@ -41,9 +41,18 @@ public enum Trace {
   /// Records that something happens now, with what the kind says of the values. Any context.
   @inline(__always)
   public static func record(
-    _ kind: TraceEvent.Kind, _ first: UInt64 = 0, _ second: UInt64 = 0
+    _ kind: TraceEvent.Kind, _ first: @autoclosure () -> UInt64 = 0,
+    _ second: @autoclosure () -> UInt64 = 0
   ) {
-    if isRecording { append(kind, since: nil, first, second) }
+    if isRecording { append(kind, since: nil, first(), second()) }
+  }
+
+  /// Records that a thread is made, and its name if it has one. Not in interrupts.
+  @inline(__always)
+  public static func recordSpawn(
+    _ number: UInt64, priority: UInt64, name: InlineArray<31, UInt8>
+  ) {
+    if isRecording { appendSpawn(number, priority, name) }
   }
 
   /// The start of what will be recorded when it is over; 0 when nothing is recorded. Any context.
@@ -67,6 +76,17 @@ public enum Trace {
       let start = start ?? now
       rings.current.pointee.append(
         TraceEvent(kind, time: start, duration: now &- start, first, second))
+    }
+  }
+
+  @inline(never)
+  private static func appendSpawn(
+    _ number: UInt64, _ priority: UInt64, _ name: InlineArray<31, UInt8>
+  ) {
+    // The name belongs to the thread that was made last on the CPU.
+    Processor.withPreemptionDisabled {
+      append(.spawn, since: nil, number, priority)
+      if name[0] != 0 { rings.current.pointee.append(TraceEvent(name: name)) }
     }
   }
 

@@ -2,11 +2,11 @@
 public struct TraceEvent {
   /// What it did, and what the two values of the event are. The command knows the same numbers.
   public enum Kind: UInt8, Sendable {
-    /// A thread begins to run here: its address; 1 for the idle loop.
+    /// A thread begins to run here: its number; 0 for the idle loop.
     case `switch` = 1
-    /// A thread was woken: its address, and the CPU for which it waits now.
+    /// A thread was woken: its number, and the CPU for which it waits now.
     case wake = 2
-    /// A CPU without work took a thread out of another's queue: its address, and that CPU.
+    /// A CPU without work took a thread out of another's queue: its number, and that CPU.
     case pull = 3
     /// An interrupt was handled: its vector.
     case interrupt = 4
@@ -16,8 +16,11 @@ public struct TraceEvent {
     case shootdown = 6
     /// A spin lock was waited for: its address.
     case lockWait = 7
-    /// A thread was made: its address, and its priority.
+    /// A thread was made: its number, and its priority.
     case spawn = 8
+    /// The name of the thread that was made last on this CPU: 31 bytes of UTF-8, filled up with zeroes, in
+    /// the time, the first and the second value, and the duration, the lowest bytes first.
+    case name = 9
   }
 
   /// When it began, in nanoseconds of `MonotonicClock`.
@@ -35,6 +38,22 @@ public struct TraceEvent {
     kindAndDuration = UInt64(kind.rawValue) << 56 | duration & (1 << 56 &- 1)
     self.first = first
     self.second = second
+  }
+
+  /// The name of the thread that was made just before.
+  init(name bytes: InlineArray<31, UInt8>) {
+    time = Self.word(bytes, from: 0)
+    first = Self.word(bytes, from: 8)
+    second = Self.word(bytes, from: 16)
+    kindAndDuration = UInt64(Kind.name.rawValue) << 56 | Self.word(bytes, from: 24)
+  }
+
+  private static func word(_ bytes: InlineArray<31, UInt8>, from start: Int) -> UInt64 {
+    var result: UInt64 = 0
+    for index in start..<Swift.min(start + 8, 31) {
+      result |= UInt64(bytes[index]) << UInt64(8 * (index - start))
+    }
+    return result
   }
 
   /// The number of its kind.

@@ -123,6 +123,11 @@ public enum BenchmarkCatalog {
     Benchmark("fault-zeroed-per-cpu"),
     Benchmark("unmap-40m-per-page-per-cpu"),
     Benchmark("protect-1m-pair-per-cpu"),
+    // The design that others planned, and what is to be seen beside it: see Documentation/Conflicts.md.
+    Benchmark("handle-fault"),
+    Benchmark("locked-areas-handle-fault"),
+    Benchmark("locked-areas-map-unmap-4k"),
+    Benchmark("locked-areas-map-unmap-4k-1000-areas"),
     Benchmark("ipis-unmap-private", .interrupts, target: 0, pageTables: .perCPU),
     Benchmark("ipis-unmap-held", .interrupts, target: 2, pageTables: .perCPU),
     Benchmark("conflicts-frames", .conflicts, target: 0),

@@ -34,8 +34,8 @@ public struct BenchmarkRunner {
   public let helloWorld: String
 
   private let counter: String
-  private let recorder: String
-  private let directory: TemporaryDirectory
+  let recorder: String
+  let directory: TemporaryDirectory
 
   /// - Parameters:
   ///   - counter: the path of the plugin that counts instructions.
@@ -253,14 +253,20 @@ public struct BenchmarkRunner {
   private func observe(
     _ benchmark: Benchmark, _ configuration: VirtualMachineConfiguration
   ) throws(Failure) -> String {
+    try observe(named: benchmark.name, configuration)
+  }
+
+  /// The same for what is no benchmark; `name` stands in errors.
+  func observe(
+    named name: String, _ configuration: VirtualMachineConfiguration
+  ) throws(Failure) -> String {
     var configuration = configuration
     configuration.instructionClock = true
-    configuration.timeout = Self.timeout
+    configuration.timeout = configuration.timeout ?? Self.timeout
     let (outcome, output, log) = try run(configuration)
     guard outcome.reason == .exited(status: 0) else {
       let words = log.isEmpty ? "" : ":\n\(log.joined(separator: "\n"))"
-      throw .failed(
-        name: benchmark.name, reason: "the machine \(Self.words(outcome.reason))\(words)")
+      throw .failed(name: name, reason: "the machine \(Self.words(outcome.reason))\(words)")
     }
     return output
   }

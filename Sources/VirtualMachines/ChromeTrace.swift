@@ -1,141 +1,244 @@
-import Foundation
-
 /// Recorded events as a file in the trace event format of Chrome, which Perfetto opens: a row for each CPU
 /// with the threads that ran there, and in them what interrupted them.
 ///
-/// A thread is known by its address, which the next one may have again, so threads are numbered in the order
-/// in which they were made.
+/// On a row spans lie in each other or apart, and the file has them in the order in which they begin: viewers
+/// take that for granted.
 public struct ChromeTrace {
-  private var lines: [String] = []
-  private var numbers: [UInt64: Int] = [:]
-  private var threadCount = 0
-  /// What runs on each CPU: its name and since when, `nil` for the idle loop.
-  private var running: [Int: (name: String?, since: UInt64)] = [:]
-  /// The wake-ups that no switch has followed yet, by thread, as numbers of arrows.
-  private var arrows: [UInt64: Int] = [:]
-  private var arrowCount = 0
+  /// Something on the row of a CPU.
+  private struct Event {
+    var cpu: Int
+    var time: UInt64
+    /// When a span is over; for others its start.
+    var end: UInt64
+    /// As the format has it, without what is in the other members.
+    var phase: Phase
+    var name: String
+    var category: String
+    var arguments: [String: String] = [:]
+    var isThread = false
+  }
 
-  /// The JSON text of `records`, those of each CPU in their order, from an image called `name`.
-  public static func json(_ records: [TraceRecord], name: String) -> String {
-    var trace = ChromeTrace()
-    trace.addHeadings(records, name)
-    // A span was recorded at its end, and begins in between others.
-    for record in records.sorted(by: { $0.time < $1.time }) { trace.add(record) }
-    let end = records.map { $0.time + $0.duration }.max() ?? 0
-    for cpu in trace.running.keys.sorted() { trace.close(cpu, at: end) }
+  private enum Phase: Equatable {
+    case span
+    case moment
+    /// The two ends of an arrow.
+    case arrowStart(Int)
+    case arrowEnd(Int)
+  }
+
+  private let names: ThreadNames
+  private var events: [Event] = []
+  private var end: UInt64 = 0
+
+  /// The JSON text of what was recorded from an image called `name`.
+  public static func json(_ recorded: RecordedTrace, name: String) -> String {
+    var trace = ChromeTrace(recorded)
+    let cpus = Set(recorded.records.map(\.cpu)).sorted()
+    for cpu in cpus {
+      trace.add(recorded.records.filter { $0.cpu == cpu && $0.kind != .name }, of: cpu)
+      if let lost = recorded.lost[cpu] { trace.addLost(lost, on: cpu) }
+    }
+    trace.addArrows(recorded.records)
+    let lines =
+      headings(cpus, name)
+      + trace.events.sorted { ($0.time, $1.end) < ($1.time, $0.end) }.map(line)
+    let lost = recorded.lost.values.reduce(0, +)
     return
-      "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n\(trace.lines.joined(separator: ",\n"))\n]}\n"
+      "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"lost events\":\"\(lost)\"},\"traceEvents\":[\n"
+      + lines.joined(separator: ",\n") + "\n]}\n"
   }
 
-  private mutating func addHeadings(_ records: [TraceRecord], _ name: String) {
-    lines.append(
-      #"{"ph":"M","pid":1,"name":"process_name","args":{"name":\#(Self.quoted(name))}}"#)
-    for cpu in Set(records.map(\.cpu)).sorted() {
-      lines.append(
-        #"{"ph":"M","pid":1,"tid":\#(cpu),"name":"thread_name","args":{"name":"CPU \#(cpu)"}}"#)
-      lines.append(
-        #"{"ph":"M","pid":1,"tid":\#(cpu),"name":"thread_sort_index","args":{"sort_index":\#(cpu)}}"#
-      )
+  private init(_ recorded: RecordedTrace) {
+    names = ThreadNames(recorded)
+    end = recorded.records.lazy.filter { $0.kind != .name }.map(\.end).max() ?? 0
+  }
+
+  // MARK: What a CPU did
+
+  /// Adds the events of one CPU, in the order in which they were recorded: spans at their end.
+  private mutating func add(_ records: [TraceRecord], of cpu: Int) {
+    var spans: [Event] = []
+    var running: (number: Int, since: UInt64)?
+    func endOfThread(at time: UInt64) {
+      guard let thread = running, thread.number != 0 else { return }
+      spans.append(
+        Event(
+          cpu: cpu, time: thread.since, end: time, phase: .span, name: names[thread.number],
+          category: "thread", arguments: ["thread": "\(thread.number)"], isThread: true))
     }
-  }
-
-  private mutating func add(_ record: TraceRecord) {
-    switch record.kind {
-    case .spawn:
-      numbers[record.first] = threadCount
-      threadCount += 1
-      addMoment(record, "start of \(thread(record.first))", ["priority": "\(record.second)"])
-    case .switch:
-      close(record.cpu, at: record.time)
-      let isIdle = record.second == 1
-      running[record.cpu] = (isIdle ? nil : thread(record.first), record.time)
-      if !isIdle, let arrow = arrows.removeValue(forKey: record.first) {
-        add("f", "wake-up", record.cpu, record.time, #""bp":"e","cat":"wake-up","id":\#(arrow)"#)
+    for record in records {
+      if record.kind == .switch {
+        endOfThread(at: record.time)
+        running = (Int(truncatingIfNeeded: record.first), record.time)
+      } else if let span = span(record, after: running?.since) {
+        spans.append(span)
+      } else if let moment = moment(record) {
+        events.append(moment)
       }
-    case .wake:
-      addMoment(record, "wake \(thread(record.first))", ["for CPU": "\(record.second)"])
-      arrowCount += 1
-      arrows[record.first] = arrowCount
-      add("s", "wake-up", record.cpu, record.time, #""cat":"wake-up","id":\#(arrowCount)"#)
-    case .pull:
-      addMoment(record, "pull \(thread(record.first))", ["from CPU": "\(record.second)"])
-    case .interrupt:
-      addSpan(record, "interrupt \(record.first)", [:])
+    }
+    endOfThread(at: end)
+    events += Self.nested(spans)
+  }
+
+  /// What lasted. A thread that lost the CPU in the middle, in a page fault, goes on elsewhere: of such a span
+  /// the part is shown from when it went on.
+  private func span(_ record: TraceRecord, after start: UInt64?) -> Event? {
+    var arguments: [String: String] = [:]
+    let name: String
+    switch record.kind {
+    case .interrupt: name = Self.interruptName(record.first)
     case .fault:
-      addSpan(record, "page fault", ["address": Self.hex(record.first)])
+      name = "page fault"
+      arguments["address"] = Self.hex(record.first)
     case .shootdown:
-      addSpan(
-        record, "shootdown",
-        ["address": Self.hex(record.first), "CPUs": Self.hex(record.second)])
+      name = "shootdown"
+      arguments["address"] = Self.hex(record.first)
+      arguments["CPUs"] = CPUList(bits: record.second).description
     case .lockWait:
-      addSpan(record, "wait for a spin lock", ["lock": Self.hex(record.first)])
+      name = "wait for a spin lock"
+      arguments["lock"] = Self.hex(record.first)
+    case .switch, .wake, .pull, .spawn, .name: return nil
+    }
+    let time = max(record.time, start ?? 0)
+    if time > record.time {
+      arguments["began earlier by µs"] = JSONText.microseconds(time - record.time)
+    }
+    return Event(
+      cpu: record.cpu, time: min(time, record.end), end: record.end, phase: .span, name: name,
+      category: "kernel", arguments: arguments)
+  }
+
+  private func moment(_ record: TraceRecord) -> Event? {
+    let thread = names[Int(truncatingIfNeeded: record.first)]
+    let name: String
+    let arguments: [String: String]
+    switch record.kind {
+    case .spawn: (name, arguments) = ("start \(thread)", ["priority": "\(record.second)"])
+    case .wake: (name, arguments) = ("wake \(thread)", ["for CPU": "\(record.second)"])
+    case .pull: (name, arguments) = ("pull \(thread)", ["from CPU": "\(record.second)"])
+    default: return nil
+    }
+    return Event(
+      cpu: record.cpu, time: record.time, end: record.time, phase: .moment, name: name,
+      category: "scheduler", arguments: arguments)
+  }
+
+  private mutating func addLost(_ count: Int, on cpu: Int) {
+    let first = events.lazy.filter { $0.cpu == cpu }.map(\.time).min() ?? 0
+    events.append(
+      Event(
+        cpu: cpu, time: first, end: first, phase: .moment,
+        name: "\(count) earlier events were not kept", category: "trace"))
+  }
+
+  /// An arrow from each wake-up to where the thread went on, if both are inside of spans, to which viewers
+  /// attach them.
+  private mutating func addArrows(_ records: [TraceRecord]) {
+    var wakes: [UInt64: TraceRecord] = [:]
+    var count = 0
+    let spans = Dictionary(grouping: events.filter { $0.phase == .span }, by: \.cpu)
+    let moves = records.filter { ($0.kind == .wake || $0.kind == .switch) && $0.first != 0 }
+    for record in moves.sorted(by: { $0.time < $1.time }) {
+      if record.kind == .wake {
+        wakes[record.first] = record
+      } else if let wake = wakes.removeValue(forKey: record.first),
+        spans[wake.cpu, default: []].contains(where: { $0.time <= wake.time && wake.time <= $0.end }
+        )
+      {
+        count += 1
+        for (end, phase) in [(wake, Phase.arrowStart(count)), (record, .arrowEnd(count))] {
+          events.append(
+            Event(
+              cpu: end.cpu, time: end.time, end: end.time, phase: phase, name: "wake-up",
+              category: "wake-up"))
+        }
+      }
     }
   }
 
-  /// Ends what runs on a CPU.
-  private mutating func close(_ cpu: Int, at time: UInt64) {
-    guard let (name, since) = running.removeValue(forKey: cpu), let name else { return }
-    add("X", name, cpu, since, #""cat":"thread","dur":\#(Self.microseconds(time - since))"#)
+  /// Spans of one CPU, cut off where one would outlast another one in which it begins.
+  private static func nested(_ spans: [Event]) -> [Event] {
+    var ends: [UInt64] = []
+    return spans.sorted {
+      ($0.time, $1.end, $0.isThread ? 0 : 1) < ($1.time, $0.end, $1.isThread ? 0 : 1)
+    }.map { span in
+      while let last = ends.last, last <= span.time { ends.removeLast() }
+      var span = span
+      if let last = ends.last { span.end = min(span.end, last) }
+      ends.append(span.end)
+      return span
+    }
   }
 
-  private mutating func addSpan(
-    _ record: TraceRecord, _ name: String, _ arguments: [String: String]
-  ) {
-    add(
-      "X", name, record.cpu, record.time,
-      #""cat":"kernel","dur":\#(Self.microseconds(record.duration)),"args":\#(Self.object(arguments))"#
-    )
-  }
-
-  private mutating func addMoment(
-    _ record: TraceRecord, _ name: String, _ arguments: [String: String]
-  ) {
-    add(
-      "i", name, record.cpu, record.time,
-      #""s":"t","cat":"scheduler","args":\#(Self.object(arguments))"#)
-  }
-
-  private mutating func add(
-    _ phase: String, _ name: String, _ cpu: Int, _ time: UInt64, _ rest: String
-  ) {
-    lines.append(
-      #"{"ph":"\#(phase)","pid":1,"tid":\#(cpu),"ts":\#(Self.microseconds(time)),"name":\#(Self.quoted(name)),\#(rest)}"#
-    )
-  }
-
-  /// The name of the thread that has the address now.
-  private mutating func thread(_ address: UInt64) -> String {
-    if let number = numbers[address] { return "thread \(number)" }
-    // One whose start has given way to later events.
-    numbers[address] = threadCount
-    threadCount += 1
-    return "thread \(threadCount - 1)"
-  }
-
-  private static func microseconds(_ nanoseconds: UInt64) -> String {
-    let rest = String(nanoseconds % 1000)
-    return "\(nanoseconds / 1000).\(String(repeating: "0", count: 3 - rest.count))\(rest)"
+  /// The kernel's vectors, see `InterruptVector` of the kernel.
+  private static func interruptName(_ vector: UInt64) -> String {
+    switch vector {
+    case 0x40: "timer interrupt"
+    case 0x41: "call from another CPU"
+    case 0x42: "wake-up interrupt"
+    case 0x43: "urgent call from another CPU"
+    default: "interrupt \(vector)"
+    }
   }
 
   private static func hex(_ value: UInt64) -> String { "0x\(String(value, radix: 16))" }
 
-  private static func object(_ values: [String: String]) -> String {
-    let members = values.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(quoted($0.value))" }
-    return "{\(members.joined(separator: ","))}"
+  // MARK: The file
+
+  private static func headings(_ cpus: [Int], _ name: String) -> [String] {
+    [#"{"ph":"M","pid":1,"name":"process_name","args":{"name":\#(JSONText.quoted(name))}}"#]
+      + cpus.flatMap { cpu in
+        [
+          #"{"ph":"M","pid":1,"tid":\#(cpu),"name":"thread_name","args":{"name":"CPU \#(cpu)"}}"#,
+          #"{"ph":"M","pid":1,"tid":\#(cpu),"name":"thread_sort_index","args":{"sort_index":\#(cpu)}}"#,
+        ]
+      }
   }
 
-  /// A string of JSON. RFC 8259, section 7.
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"", "\\": result += "\\\(scalar)"
-      case _ where scalar.value < 0x20:
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)"
-      default: result.unicodeScalars.append(scalar)
+  private static func line(_ event: Event) -> String {
+    let (phase, rest) =
+      switch event.phase {
+      case .span: ("X", #","dur":\#(JSONText.microseconds(event.end - event.time))"#)
+      case .moment: ("i", #","s":"t""#)
+      case .arrowStart(let number): ("s", #","id":\#(number)"#)
+      case .arrowEnd(let number): ("f", #","bp":"e","id":\#(number)"#)
+      }
+    let arguments =
+      event.arguments.isEmpty ? "" : #","args":\#(JSONText.object(event.arguments))"#
+    return
+      #"{"ph":"\#(phase)","pid":1,"tid":\#(event.cpu),"ts":\#(JSONText.microseconds(event.time)),"name":\#(JSONText.quoted(event.name)),"cat":"\#(event.category)"\#(rest)\#(arguments)}"#
+  }
+}
+
+/// What threads are called: by their names, with the number where several have the same one.
+private struct ThreadNames {
+  private var names: [Int: String]
+  private var counts: [String: Int] = [:]
+
+  init(_ trace: RecordedTrace) {
+    names = trace.threadNames
+    var last: [Int: Int] = [:]
+    for record in trace.records {
+      if record.kind == .spawn {
+        last[record.cpu] = Int(truncatingIfNeeded: record.first)
+      } else if record.kind == .name, let number = last[record.cpu] {
+        names[number] = record.name
       }
     }
-    return result + "\""
+    for name in names.values { counts[name, default: 0] += 1 }
+  }
+
+  subscript(number: Int) -> String {
+    guard let name = names[number], !name.isEmpty else { return "thread \(number)" }
+    return counts[name] == 1 ? name : "\(name) (\(number))"
+  }
+}
+
+/// CPUs as a list of numbers.
+private struct CPUList: CustomStringConvertible {
+  var bits: UInt64
+
+  var description: String {
+    (0..<64).filter { bits >> UInt64($0) & 1 != 0 }.map(String.init).joined(separator: ", ")
   }
 }

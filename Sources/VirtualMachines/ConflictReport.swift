@@ -7,6 +7,8 @@ public struct ConflictReport: Equatable, Sendable, Codable {
     public var name: String
     public var readers: [Int]
     public var writers: [Int]
+    /// The lines of the source, where they were looked up.
+    public var places: [String]?
   }
 
   /// A line that one CPU writes and another reads or writes.
@@ -54,7 +56,9 @@ extension ConflictReport.Function {
     let parts = [("read by", readers), ("written by", writers)]
       .filter { !$0.1.isEmpty }
       .map { "\($0.0) CPU \($0.1.map(String.init).joined(separator: ", "))" }
-    return "\(name): \(parts.joined(separator: "; "))"
+    let places = places ?? []
+    let place = places.isEmpty ? "" : " (\(places.joined(separator: ", ")))"
+    return "\(name)\(place): \(parts.joined(separator: "; "))"
   }
 }
 
@@ -70,14 +74,10 @@ struct ConflictMeasurement: Equatable {
   }
 
   /// The object in the image that holds the lines of the planted windows.
-  private static let planted = "benchmark_planted_lines"
+  static let planted = "benchmark_planted_lines"
 
-  /// The beginnings of the names of functions that are the heap's.
-  private static let heapFunctions = ["Heap.", "apus_heap_", "malloc", "free", "posix_memalign"]
-
-  /// Where the kernel keeps a record for each frame, and how many bytes.
-  let records: Range<UInt64>
-  let recordSize: UInt64
+  /// Where the kernel keeps records of frames.
+  let records: FrameRecords
   let trace: ConflictTrace
 
   /// Makes sense of one boot of a machine with this memory.
@@ -88,8 +88,7 @@ struct ConflictMeasurement: Equatable {
     guard words.count == 3, words[0] == "conflicts", let start = UInt64(words[1]),
       let size = UInt64(words[2])
     else { throw .output(String(output.prefix(80))) }
-    records = start..<start + memory.bytes / 4096 * size
-    recordSize = size
+    records = FrameRecords(start: start, size: size, memory: memory)
     self.trace = trace
     for window in [Window.cold, Window.warm, Window.plantedTogether, Window.plantedApart] {
       guard trace.windows[window] != nil else { throw .marks("no CPU came into window \(window)") }
@@ -106,7 +105,7 @@ struct ConflictMeasurement: Equatable {
   func flaw(_ symbols: SymbolTable) -> String? {
     let together = conflicts(Window.plantedTogether)
     let apart = conflicts(Window.plantedApart)
-    let found = together.flatMap { Self.objects(in: $0, symbols) }
+    let found = together.flatMap { symbols.objects(in: $0) }
     if together.count == 1, apart.isEmpty, found == [Self.planted] { return nil }
     return "the recording of conflicts is wrong: of one line that two CPUs write it found "
       + "\(together.count) (\(found.joined(separator: ", "))), of lines that only one CPU writes "
@@ -115,68 +114,9 @@ struct ConflictMeasurement: Equatable {
 
   /// The report, with names of the image's symbols.
   func report(name: String, symbols: SymbolTable) -> ConflictReport {
-    ConflictReport(
+    let names = ConflictNames(symbols: symbols, records: records)
+    return ConflictReport(
       name: name, cold: conflicts(Window.cold).count,
-      lines: conflicts(Window.warm).map { line in
-        let functions = Self.functions(of: line, symbols)
-        return ConflictReport.Line(
-          address: "0x\(String(line.address, radix: 16))",
-          object: object(line, functions, symbols), functions: functions)
-      })
+      lines: conflicts(Window.warm).map(names.line))
   }
-
-  private static func objects(in line: ConflictTrace.Line, _ symbols: SymbolTable) -> [String] {
-    symbols.objects(in: line.virtualAddress..<line.virtualAddress + ConflictTrace.lineSize)
-  }
-
-  /// What a line is.
-  private func object(
-    _ line: ConflictTrace.Line, _ functions: [ConflictReport.Function], _ symbols: SymbolTable
-  ) -> String {
-    let objects = Self.objects(in: line, symbols)
-    if !objects.isEmpty { return objects.joined(separator: ", ") }
-    if records.contains(line.address) {
-      let first = (line.address - records.lowerBound) / recordSize
-      let count = ConflictTrace.lineSize / recordSize
-      return "frame records \(first) to \(first + count - 1)"
-    }
-    if line.virtualAddress >= KernelAddresses.stacks { return "stack" }
-    // Memory has no names, but the heap's functions touch little else.
-    let page = String(line.address & ~4095, radix: 16)
-    let isHeap = functions.contains { function in
-      Self.heapFunctions.contains { function.name.hasPrefix($0) }
-    }
-    return isHeap ? "heap page 0x\(page)" : "memory, page 0x\(page)"
-  }
-
-  /// The functions that touch a line, each with the CPUs on which it does.
-  private static func functions(
-    of line: ConflictTrace.Line, _ symbols: SymbolTable
-  ) -> [ConflictReport.Function] {
-    var functions: [ConflictReport.Function] = []
-    for access in line.accesses {
-      let name =
-        symbols.function(at: access.instruction)?.name
-        ?? "0x\(String(access.instruction, radix: 16))"
-      let index =
-        functions.firstIndex { $0.name == name }
-        ?? {
-          functions.append(.init(name: name, readers: [], writers: []))
-          return functions.count - 1
-        }()
-      if access.reads > 0, !functions[index].readers.contains(access.cpu) {
-        functions[index].readers.append(access.cpu)
-      }
-      if access.writes > 0, !functions[index].writers.contains(access.cpu) {
-        functions[index].writers.append(access.cpu)
-      }
-    }
-    return functions
-  }
-}
-
-/// Where the kernel puts things in its address space (Documentation/Architecture.md).
-enum KernelAddresses {
-  /// Stacks begin here; all else is below.
-  static let stacks: UInt64 = 0x1000_0000_0000
 }

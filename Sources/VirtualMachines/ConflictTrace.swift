@@ -25,9 +25,14 @@ public struct ConflictTrace: Equatable, Sendable {
     public var accesses: [Access]
 
     /// Whether a CPU wrote it that another one reads or writes.
-    public var isConflict: Bool {
+    public var isConflict: Bool { isConflict { _, _ in true } }
+
+    /// Whether a CPU wrote it that another one reads or writes which has to do with the first one: both
+    /// are asked about.
+    func isConflict(among related: (Int, Int) -> Bool) -> Bool {
       accesses.contains { writer in
-        writer.writes > 0 && accesses.contains { $0.cpu != writer.cpu }
+        writer.writes > 0
+          && accesses.contains { $0.cpu != writer.cpu && related(writer.cpu, $0.cpu) }
       }
     }
   }

@@ -19,9 +19,11 @@ public struct LockRecord: Equatable, Sendable, Encodable {
 
   /// Parses eight numbers and the name, which may have blanks.
   init?(_ fields: [String]) {
-    let numbers = fields.prefix(8).compactMap { Int($0) }
-    guard numbers.count == 8, fields.count > 8 else { return nil }
-    name = fields.dropFirst(8).joined(separator: " ")
+    guard let parsed = RecordFields(fields, numbers: 8, hasText: true), !parsed.text.isEmpty else {
+      return nil
+    }
+    name = parsed.text
+    let numbers = parsed.numbers
     level = numbers[0]
     acquisitions = numbers[1]
     contentions = numbers[2]
@@ -44,13 +46,7 @@ public struct LockRecord: Equatable, Sendable, Encodable {
       + records.sorted {
         ($0.totalWaitNanoseconds, $0.acquisitions) > ($1.totalWaitNanoseconds, $1.acquisitions)
       }.map(\.cells)
-    let widths = heading.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-    return rows.map { row in
-      row.indices.map { column in
-        let padding = String(repeating: " ", count: widths[column] - row[column].count)
-        return column == 0 ? row[column] + padding : padding + row[column]
-      }.joined(separator: "  ")
-    }.joined(separator: "\n")
+    return TextTable.lines(rows, text: [0]).joined(separator: "\n")
   }
 
   private var cells: [String] {

@@ -51,32 +51,32 @@ public struct Outcome: Equatable, Sendable {
     }
   }
 
-  /// What each CPU did, if that was asked for and the application came to its end.
+  /// What each CPU did, if that was asked for and the machine came to its end, or to a report.
   public var cpuStatistics: [CPURecord] {
     records.compactMap { record in
       if case .cpuStatistics(let cpu) = record { cpu } else { nil }
     }
   }
 
-  /// The threads that were alive then.
+  /// The threads that were there then.
   public var threadStatistics: [ThreadRecord] {
     records.compactMap { record in
       if case .threadStatistics(let thread) = record { thread } else { nil }
     }
   }
 
-  /// What the CPUs of a traced machine did, if it came to the end of its application.
-  public var trace: [TraceRecord] {
-    records.compactMap { record in
-      if case .trace(let event) = record { event } else { nil }
+  /// What the CPUs of a traced machine did, if the machine came to its end.
+  public var trace: RecordedTrace {
+    var trace = RecordedTrace()
+    for record in records {
+      switch record {
+      case .trace(let event): trace.records.append(event)
+      case .traceThread(let number, let name): trace.threadNames[number] = name
+      case .traceLost(let cpu, let count): trace.lost[cpu] = count
+      default: break
+      }
     }
-  }
-
-  /// How many events were not kept, of all CPUs.
-  public var lostTraceCount: Int {
-    records.reduce(0) { sum, record in
-      if case .traceLost(_, let count) = record { sum + count } else { sum }
-    }
+    return trace
   }
 
   /// The status with which `apus run` ends.

@@ -13,11 +13,13 @@ public enum Record: Equatable, Sendable {
   case outOfMemory
   /// A class of locks in a checked image, at the application's end.
   case lock(LockRecord)
-  /// What a CPU did, and a thread that is alive, at the application's end.
+  /// What a CPU did, and a thread that is there, at the machine's end.
   case cpuStatistics(CPURecord)
   case threadStatistics(ThreadRecord)
-  /// Something that a CPU of a traced machine did, at the application's end.
+  /// Something that a CPU of a traced machine did, at the machine's end, and the name of a thread that was
+  /// there then.
   case trace(TraceRecord)
+  case traceThread(number: Int, name: String)
   /// So many events of a CPU were not kept.
   case traceLost(cpu: Int, count: Int)
   /// A guest test has news.
@@ -51,11 +53,16 @@ public enum Record: Equatable, Sendable {
     case "trace":
       guard let record = TraceRecord(Array(fields.dropFirst())) else { return nil }
       self = .trace(record)
-    case "trace-lost":
-      guard fields.count == 3, let cpu = Int(fields[1]), let count = Int(fields[2]) else {
+    case "trace-thread":
+      guard let parsed = RecordFields(Array(fields.dropFirst()), numbers: 1, hasText: true) else {
         return nil
       }
-      self = .traceLost(cpu: cpu, count: count)
+      self = .traceThread(number: parsed.numbers[0], name: parsed.text)
+    case "trace-lost":
+      guard let numbers = RecordFields(Array(fields.dropFirst()), numbers: 2)?.numbers else {
+        return nil
+      }
+      self = .traceLost(cpu: numbers[0], count: numbers[1])
     case "test":
       guard let record = TestRecord(Array(fields.dropFirst())) else { return nil }
       self = .test(record)

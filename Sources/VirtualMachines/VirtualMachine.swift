@@ -58,7 +58,7 @@ public enum VirtualMachine {
       process.descriptors.append(.socket)
       process.finalRequest = .init(
         descriptor: Conversation.monitor, bytes: QEMUCommandLine.interruption,
-        patience: VirtualMachineConfiguration.reportSeconds)
+        patience: configuration.reportPatience)
     }
     process.handlesSignals = handlingSignals
     process.outputs = events.outputs

@@ -10,6 +10,8 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   public static let maximumCommandLineBytes = 4095
   /// The seconds that the kernel has after the timeout for its report.
   public static let reportSeconds = 2.0
+  /// The same when a trace is a part of it.
+  public static let traceSeconds = 20.0
 
   /// A QEMU plugin that watches the run, and writes what it has seen to a file at the end.
   public struct Observation: Equatable, Sendable {
@@ -57,6 +59,8 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   /// The seconds after which the virtual machine is stopped, or `nil` for no bound: the kernel is
   /// asked to say where every CPU is, and `reportSeconds` later the machine is killed.
   public var timeout: Double?
+  /// For how long the kernel is waited for after the timeout.
+  var reportPatience: Double { traceEventCount == nil ? Self.reportSeconds : Self.traceSeconds }
   /// The TCP port of 127.0.0.1 on which QEMU waits for gdb before the first instruction.
   public var gdbPort: UInt16?
   /// Virtual time advances by one nanosecond per instruction, and two runs are the same.

@@ -512,6 +512,8 @@ public struct Campaign {
 
   /// No CPU remembers what is not so any more.
   private func checkTranslations() throws {
+    // Entries are made accessed and dirty, or CPUs that share a table would meet in it unseen.
+    try expect(machine.mmu.markCount == 0, "an MMU has written to a page table")
     for cpu in 0..<LockstepMachine.cpuCount {
       for page in machine.mmu.rememberedPages(of: cpu) {
         let place = "CPU \(cpu) remembers page 0x\(String(page.address, radix: 16))"

@@ -98,6 +98,7 @@ enum AddressSpaceScenarios {
     /// Adds a check for when all CPUs are through: made by one that uses the address space alone.
     func atEnd(_ body: @escaping () -> Void) {
       simulation.atEnd { [self] in
+        simulation.check(mmu.markCount == 0, "an MMU has written to a page table")
         use()
         body()
         leave()

@@ -11,7 +11,7 @@ enum FrameAllocatorScenarios {
   static var all: [Scenario] {
     [
       withoutCaches, caches, runs, nothingIsLost, lastFrames, otherCPUFrees, thisFrame, references,
-      doubleFree,
+      doubleFree, zeroedAhead,
     ]
   }
 
@@ -56,12 +56,13 @@ enum FrameAllocatorScenarios {
     }
 
     /// Takes a frame, or a run of some; checks that a refusal is true.
-    func take(_ machine: Simulation, count: Int = 1) -> PhysicalAddress? {
+    func take(_ machine: Simulation, count: Int = 1, isZeroed: Bool = false) -> PhysicalAddress? {
       let cpu = Processor.index
       onTheWay[cpu] += count
       surelyFree[cpu] = .max
       look()
-      let start = try? allocator.allocate(count: count)
+      let start =
+        isZeroed ? try? allocator.allocateZeroed() : try? allocator.allocate(count: count)
       onTheWay[cpu] -= count
       // Of a run it is not known whether the free frames lay in a row.
       if start == nil, count == 1, let free = surelyFree[cpu] {
@@ -269,5 +270,39 @@ enum FrameAllocatorScenarios {
       machine.check(count == 1, "of two that free the same frame \(count) are refused")
       frames.checkAll(machine)
     }
+  }
+
+  /// An idle CPU zeroes frames while others want all that there is: a frame that it is about to zero can be had
+  /// all the time, and what is handed out as zeroes is zero.
+  static let zeroedAhead = Scenario("FrameAllocator/zeroed-ahead") { machine in
+    let frames = Frames(frameCount: 3, cpuCount: 2)
+    let questions = Atomic64(0)
+    func use(_ frame: PhysicalAddress?, isZero: Bool) {
+      guard let frame, let words = PhysicalMemoryWindow.pointer(to: frame.rawValue) else { return }
+      let page = UnsafeMutableBufferPointer(
+        start: words.assumingMemoryBound(to: UInt64.self), count: 512)
+      machine.check(!isZero || page.allSatisfy { $0 == 0 }, "a frame of zeroes is not zero")
+      page[511] = 1
+      frames.give(frame)
+    }
+    machine.cpu {
+      for _ in 0..<2 {
+        use(frames.take(machine, isZeroed: true), isZero: true)
+        // Each question is a place where the other CPU goes on.
+        for _ in 0..<2 {
+          let isLeft = frames.allocator.zeroAhead {
+            questions.value.load(ordering: .relaxed) == .max
+          }
+          if !isLeft { break }
+        }
+      }
+      use(frames.take(machine, isZeroed: true), isZero: true)
+    }
+    machine.cpu {
+      let taken = (0..<3).map { _ in frames.take(machine) }
+      for frame in taken { use(frame, isZero: false) }
+      use(frames.take(machine, isZeroed: true), isZero: true)
+    }
+    machine.atEnd { frames.checkAll(machine) }
   }
 }

@@ -196,9 +196,21 @@ extension SimulatedMachine {
         taken.append(frame)
       }
       for frame in taken { fixture.allocator.free(frame) }
-      fixture.allocator.zeroAhead(count: 10)
+      // Nobody has asked for any yet.
+      #expect(!fixture.zeroAhead())
+      fixture.allocator.free(try fixture.allocator.allocateZeroed())
+      for _ in 0..<10 { #expect(fixture.zeroAhead()) }
       #expect(fixture.cache(0)?.sizes[5].cached == 10)
       #expect(fixture.allocator.freeFrameCount == before)
+      // Who is wanted meanwhile zeroes nothing more.
+      var questions = 0
+      #expect(
+        fixture.zeroAhead {
+          questions += 1
+          return questions == 5
+        })
+      #expect(questions == 5)
+      #expect(fixture.cache(0)?.sizes[5].cached == 10)
       for _ in 0..<40 {
         let frame = try fixture.allocator.allocateZeroed()
         let page = UnsafeRawBufferPointer(
@@ -208,10 +220,14 @@ extension SimulatedMachine {
       #expect(fixture.cache(0)?.sizes[5].allocations == 10)
       #expect(fixture.allocator.freeFrameCount == before - 40)
       // More than there is room for, and then none is left for others.
-      fixture.allocator.zeroAhead(count: 100)
+      while fixture.zeroAhead() {}
+      #expect(fixture.cache(0)?.sizes[5].cached == 16)
       #expect(fixture.allocator.freeFrameCount == before - 40)
       onCPU(1) { while (try? fixture.allocator.allocate()) != nil {} }
       #expect(fixture.allocator.freeFrameCount == 0)
+      // All was taken back, so memory is short.
+      fixture.allocator.free(taken[0])
+      #expect(!fixture.zeroAhead())
     }
 
     @Test func theLastReferenceFrees() throws {

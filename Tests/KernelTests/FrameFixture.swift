@@ -52,6 +52,10 @@ final class FrameFixture: @unchecked Sendable {
 
   // For expectations, which cannot call methods of a type that cannot be copied.
   func cache(_ cpu: Int) -> FrameCacheStatistics? { allocator.statistics(of: CPU(index: cpu)) }
+  func zeroAhead(unless isNeeded: () -> Bool = { false }) -> Bool {
+    allocator.zeroAhead(unless: isNeeded)
+  }
+
   func release(_ address: PhysicalAddress) -> Bool { allocator.release(address) }
   func references(_ address: PhysicalAddress) -> Int { allocator.referenceCount(address) }
   func allocate() throws(FrameAllocatorError) -> PhysicalAddress { try allocator.allocate() }

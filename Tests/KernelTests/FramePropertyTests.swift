@@ -47,7 +47,8 @@ extension SimulatedMachine {
               held.append(run)
             }
           case 9 where step % 5 == 0: fixture.allocator.reclaim()
-          case 10 where cpuCount > 0: fixture.allocator.zeroAhead(count: 2)
+          case 10 where cpuCount > 0:
+            for _ in 0..<2 where !fixture.allocator.zeroAhead() { break }
           case 11:
             if let frame = try? fixture.allocator.allocateZeroed() {
               let number = Int(frame.rawValue / 4096)

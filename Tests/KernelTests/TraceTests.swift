@@ -28,6 +28,15 @@ import Testing
     #expect(event.first == 3 && event.second == .max)
   }
 
+  @Test func aNameIsInAllWordsOfItsEvent() {
+    var bytes = InlineArray<31, UInt8>(repeating: 0)
+    for index in 0..<31 { bytes[index] = UInt8(index + 1) }
+    let event = TraceEvent(name: bytes)
+    #expect(event.kindNumber == 9)
+    #expect(event.time == 0x0807_0605_0403_0201 && event.first == 0x100F_0E0D_0C0B_0A09)
+    #expect(event.second == 0x1817_1615_1413_1211 && event.duration == 0x1F_1E1D_1C1B_1A19)
+  }
+
   @Test func nothingIsRecordedUnasked() {
     #expect(!Trace.isRecording && Trace.begin() == 0)
     Trace.record(.wake, 1)

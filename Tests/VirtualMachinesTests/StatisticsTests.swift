@@ -5,7 +5,9 @@ import Testing
 /// Records of what CPUs and threads did, and the table that `apus run --stats` shows.
 @Suite struct StatisticsTests {
   @Test func recordsOfCPUsAreParsed() {
-    guard case .cpuStatistics(let cpu) = Record("cpu-stats 2 1500000 500000 7 3 1 4 0") else {
+    guard
+      case .cpuStatistics(let cpu) = Record("cpu-stats 2 1500000 500000 7 3 1 4 0 9 11 12 13 14")
+    else {
       Issue.record("not parsed")
       return
     }
@@ -17,6 +19,11 @@ import Testing
     #expect(cpu.pulls == 1)
     #expect(cpu.wakeInterrupts == 4)
     #expect(cpu.idleWhileRunnable == 0)
+    #expect(cpu.threadsStarted == 9)
+    #expect(cpu.interruptsSent == 11)
+    #expect(cpu.pageFaults == 12)
+    #expect(cpu.shootdownsSent == 13)
+    #expect(cpu.shootdownsAvoided == 14)
   }
 
   @Test func recordsOfThreadsAreParsedWithNamesThatHaveBlanks() {
@@ -35,37 +42,82 @@ import Testing
     #expect(nameless.name == "")
   }
 
+  @Test func recordsOfLocksAreParsedWithNamesThatHaveBlanks() {
+    guard case .lock(let lock) = Record("lock 4 100 3 700 800 900 1000 2 run queue") else {
+      Issue.record("not parsed")
+      return
+    }
+    #expect(lock.name == "run queue" && lock.level == 4 && lock.acquisitions == 100)
+    #expect(lock.contentions == 3 && lock.longestWaitNanoseconds == 700)
+    #expect(lock.totalHoldNanoseconds == 1000 && lock.lastOwner == 2)
+    #expect(
+      LockRecord.table([lock]) == """
+        lock       level  taken  waited  longest wait  all waits  longest hold  all holds  last CPU
+        run queue      4    100       3           0.7        0.8           0.9        1.0         2
+        """)
+  }
+
   @Test(arguments: [
-    "cpu-stats", "cpu-stats 1 2 3", "cpu-stats 1 2 3 4 5 6 7 x", "cpu-stats 1 2 3 4 5 6 7 8 9",
-    "thread-stats", "thread-stats 1 2 3", "thread-stats 1 x 3 4 ready",
+    "cpu-stats", "cpu-stats 1 2 3", "cpu-stats 1 2 3 4 5 6 7 8 9 10 11 12 x",
+    "cpu-stats 1 2 3 4 5 6 7 8 9 10 11 12 13 14", "thread-stats", "thread-stats 1 2 3",
+    "thread-stats 1 x 3 4 ready", "thread-stats 1 2 3 4", "lock 1 2 3 4 5 6 7 8",
+    "lock 1 2 3 4 5 6 7 x name", "trace-thread", "trace-thread x name", "trace-lost 1 2 3",
   ])
   func whatIsNoRecordIsShown(line: String) {
     #expect(Record(line) == nil)
   }
 
-  @Test func theTableHasTheThreadsThatRanLongestFirst() throws {
-    let cpu = try #require(
-      CPURecord("0 7500000 2500000 12 3 1 2 0".split(separator: " ").map(String.init)))
-    let threads = try [
-      "1 3 0 1000000 waiting main", "129 6 0 6500000 running worker",
-    ].map { try #require(ThreadRecord($0.split(separator: " ").map(String.init))) }
-    #expect(
-      StatisticsTable.text([cpu], threads) == """
-        cpu  busy ms  idle ms  busy %  switches  preempted  pulls  wake-ups sent  idle while runnable
-          0     7.50     2.50      75        12          3      1              2                    0
+  private static func cpu(_ line: String) throws -> CPURecord {
+    try #require(CPURecord(line.split(separator: " ").map(String.init)))
+  }
 
-        thread  priority  cpu  run ms  state    name
-           129         6    0    6.50  running  worker
-             1         3    0    1.00  waiting  main
+  private static func thread(_ line: String) throws -> ThreadRecord {
+    try #require(ThreadRecord(line.split(separator: " ").map(String.init)))
+  }
+
+  @Test func theTableHasTheThreadsThatRanLongestFirst() throws {
+    let cpus = [try Self.cpu("0 7500000 2500000 12 3 1 2 0 2 5 20 7 14")]
+    let threads = [
+      try Self.thread("1 3 0 1000000 waiting main"),
+      try Self.thread("129 6 0 6500000 running worker"),
+    ]
+    #expect(
+      StatisticsTable.text(cpus, threads) == """
+        cpu  busy ms  idle ms  busy %  switches  preempted  pulls  started  IPIs  faults  shootdowns  avoided
+          0     7.50     2.50    75.0        12          3      1        2     5      20           7       14
+
+        thread  state    cpu  priority  run ms  cpu %  name
+           129  running    0  urgent      6.50   65.0  worker
+             1  waiting    0  normal      1.00   10.0  main
         """)
+  }
+
+  @Test func severalCPUsHaveASumAndThreadsThatEndedALine() throws {
+    let cpus = [
+      try Self.cpu("0 7500000 2500000 12 3 1 2 0 2 5 20 7 14"),
+      try Self.cpu("1 2500000 7500000 1 0 0 0 2 1 0 3 0 0"),
+    ]
+    let lines = StatisticsTable.text(cpus, [try Self.thread("1 0 1 500000 ready ")])
+      .split(separator: "\n").map(String.init)
+    #expect(
+      lines[3]
+        == "all    10.00    10.00    50.0        13          3      1        3     5      23           7       14"
+    )
+    #expect(
+      lines.suffix(3) == [
+        "     1  ready    1  background    0.50    5.0  -",
+        "and 2 threads that ended: 9.50 ms",
+        "CPU 1 saw another CPU idle 2 times while a thread waited that may run there: an error of the scheduler's",
+      ])
   }
 
   @Test func manyThreadsAreCutOff() throws {
     let threads = try (1...25).map {
-      try #require(ThreadRecord(["\($0)", "3", "0", "\($0)", "waiting", "t"]))
+      try #require(ThreadRecord(["\($0)", "3", "0", "\($0)0000000", "waiting", "t"]))
     }
     let lines = StatisticsTable.text([], threads).split(separator: "\n")
-    #expect(lines.last == "and 5 more threads")
+    // The five that ran for 10 to 50 ms.
+    #expect(lines.last == "and 5 more threads: 150.00 ms")
     #expect(lines.count == 1 + 1 + 20 + 1)
   }
 

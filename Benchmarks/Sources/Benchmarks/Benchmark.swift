@@ -86,6 +86,8 @@ enum Marks {
   /// This CPU's accesses to memory belong to the first window from here on, up to `left`; the
   /// windows' marks follow each other.
   static var firstWindow: UInt64 { 32 }
+  /// They belong to the window after the one that this CPU was in last; at first to the first.
+  static var nextWindow: UInt64 { 62 }
   static var left: UInt64 { 63 }
 
   /// Begins to count on this CPU.

@@ -1,11 +1,12 @@
 import Apus
 
-/// Runs the benchmark that the argument names, or with `--list` prints the names of all.
+/// Runs the benchmark that the argument names; with `--list` prints the names of all, and with `--matrix` and
+/// names of operations, or none for all, does the matrix of conflicts.
 @main
 struct Benchmarks {
   static var all: [Benchmark] {
     Locks.all + Frames.all + Faults.all + Blocks.all + Ranges.all + Shootdowns.all + Threads.all
-      + Blocking.all
+      + Blocking.all + DesignBenchmarks.all
   }
 
   static func main() {
@@ -13,8 +14,10 @@ struct Benchmarks {
     do throws(ThreadError) {
       try Thread.current.setAffinity(CPUSet(CPU(index: 0)))
     } catch { fail("this thread cannot stay on CPU 0") }
-    guard CommandLine.arguments.count == 2 else { fail("give the name of one benchmark") }
+    guard CommandLine.arguments.count >= 2 else { fail("give the name of one benchmark") }
     let wanted = CommandLine.arguments[1]
+    if wanted.utf8.elementsEqual("--matrix".utf8) { return matrix.run() }
+    guard CommandLine.arguments.count == 2 else { fail("give the name of one benchmark") }
     if wanted.utf8.elementsEqual("--list".utf8) {
       for benchmark in all { print(benchmark.name) }
       return
@@ -23,6 +26,16 @@ struct Benchmarks {
       return benchmark.run()
     }
     fail("there is no benchmark \(wanted) in the image")
+  }
+
+  private static var matrix: ConflictMatrix {
+    let names = CommandLine.arguments.dropFirst(2)
+    if names.isEmpty { return ConflictMatrix(operations: MatrixOperation.allCases) }
+    let operations = MatrixOperation.allCases.filter { operation in
+      names.contains { operation.name.isEqual(to: $0) }
+    }
+    if operations.count != names.count { fail("there is no such operation in the matrix") }
+    return ConflictMatrix(operations: operations)
   }
 
   static func fail(_ message: String) -> Never {

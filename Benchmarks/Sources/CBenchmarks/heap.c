@@ -8,6 +8,7 @@
 void *malloc(size_t size) __attribute__((weak));
 int posix_memalign(void **result, size_t alignment, size_t size);
 void free(void *block);
+size_t malloc_usable_size(void *block);
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
@@ -99,3 +100,7 @@ unsigned long benchmark_use_block(size_t size) {
 }
 
 void benchmark_leave_block(unsigned long block) { free((void *)block); }
+
+unsigned long benchmark_block_size(unsigned long block) {
+  return malloc_usable_size((void *)block);
+}

@@ -20,6 +20,8 @@
 // Bytes of the block that GS points to, and where in it the storage of the module Locking begins.
 #define APUS_PROCESSOR_BLOCK_SIZE 768
 #define APUS_LOCKING_OFFSET 256
+// Where in it page faults are counted.
+#define APUS_FAULT_COUNT 48
 // Where in it the TSS has the stack pointers of exceptions that do not return and of page faults: entries
 // 1 and 3 of the interrupt stack table (7.7).
 #define APUS_REPORT_STACK_POINTER 164
@@ -223,6 +225,11 @@ APUS_INLINE void apus_gs_set_preemption_request(uint64_t value) {
   __asm__ volatile("movq %0, %%gs:40" : : "er"(value) : "memory");
 }
 
+// The seventh word counts the CPU's page faults (traps.S), the eighth the interrupts that it has sent.
+APUS_INLINE void apus_gs_count_interrupt_sent(void) {
+  __asm__ volatile("incq %%gs:56" ::: "memory", "cc");
+}
+
 // ---- Descriptor tables ----
 
 struct __attribute__((packed)) apus_table_register {
@@ -242,7 +249,7 @@ APUS_INLINE void apus_ltr(uint16_t selector) {
 }
 
 // What the trap stubs push, lowest address first. The address is that of a page fault, and of no meaning
-// in interrupts.
+// in interrupts; nor is their error code, and of their vector the low byte counts.
 struct apus_trap_frame {
   uint64_t address;
   uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
@@ -253,7 +260,8 @@ struct apus_trap_frame {
 
 // ---- What the assembly defines ----
 
-extern const uint64_t apus_trap_stubs[256];
+// One stub for each vector, 8 bytes apart.
+extern uint8_t apus_trap_stubs[];
 extern uint8_t apus_early_page_fault[];
 extern uint8_t apus_trampoline_start[], apus_trampoline_end[];
 extern uint8_t apus_marks[];
@@ -283,7 +291,7 @@ struct apus_secondary_list {
 extern struct apus_secondary_list apus_secondaries;
 APUS_INLINE struct apus_secondary_list *apus_secondary_list(void) { return &apus_secondaries; }
 
-APUS_INLINE uint64_t apus_trap_stub(uint64_t vector) { return apus_trap_stubs[vector]; }
+APUS_INLINE uint64_t apus_trap_stub(uint64_t vector) { return (uint64_t)apus_trap_stubs + 8 * vector; }
 APUS_INLINE uint64_t apus_early_page_fault_address(void) { return (uint64_t)apus_early_page_fault; }
 APUS_INLINE uint64_t apus_trampoline_address(void) { return (uint64_t)apus_trampoline_start; }
 APUS_INLINE uint64_t apus_trampoline_size(void) {

@@ -81,13 +81,20 @@ FUNCTION apus_pvh_entry
 END apus_pvh_entry
 
 .code64
-FUNCTION apus_start64
+// The stack segment is a real one: an interrupt's return would make another one of a null selector, and a
+// VMM that translates would translate all that has run before it again.
+.macro LOAD_SEGMENTS
   xorl %eax, %eax
   movw %ax, %ds
   movw %ax, %es
-  movw %ax, %ss
   movw %ax, %fs
   movw %ax, %gs
+  movl $0x10, %eax
+  movw %ax, %ss
+.endm
+
+FUNCTION apus_start64
+  LOAD_SEGMENTS
   movl $apus_boot_stack_top, %esp
   movl %ebp, %edi
   xorl %ebp, %ebp                // ends every backtrace
@@ -100,12 +107,8 @@ END apus_start64
 
 // A secondary CPU in long mode, on no stack: its APIC id names its entry in the list.
 FUNCTION apus_secondary_start64
+  LOAD_SEGMENTS
   xorl %eax, %eax
-  movw %ax, %ds
-  movw %ax, %es
-  movw %ax, %ss
-  movw %ax, %fs
-  movw %ax, %gs
   cpuid                          // EAX = highest leaf
   cmpl $0xB, %eax
   jb 2f

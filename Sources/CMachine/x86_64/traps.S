@@ -14,7 +14,7 @@
 
 // What isrcheck has to know: where the hardware enters, and the handlers behind it, each on a stack of
 // its own. Exceptions come from interrupt handlers too.
-ISR_VECTORS(apus_trap_stubs, 256, 0)
+ISR_VECTORS(apus_trap_stubs, 256, 8)
 ISR_ROOT(apus_interrupt, 0, ISR_NO_VECTOR)
 // A page that another CPU uses may be missing in a table of this one: a fault comes on the same stack then.
 ISR_STACK(apus_interrupt, APUS_INTERRUPT_STACK_SIZE - APUS_FAULT_STACK_NEED, 0)
@@ -40,37 +40,39 @@ ISR_FATAL(apus_report_silence)
 ISR_ROOT(apus_fail_silence, 1, ISR_NO_VECTOR)
 ISR_STACK(apus_fail_silence, APUS_TRAP_STACK_SIZE, 0)
 
+// One stub for each vector, 8 bytes apart: a push of 2 bytes and a jump of 5. So a vector above 127 is
+// pushed as a negative number; its low byte counts.
 .section .text.traps, "ax", @progbits
 .code64
 .altmacro
-.type apus_trap_entries, @function
-apus_trap_entries:
-.macro TRAP_STUB n
-  .align 16
+.align 8
+.globl apus_trap_stubs
+.type apus_trap_stubs, @function
+apus_trap_stubs:
+.macro TRAP_STUB n, byte
+  .align 8
   trap_stub_\n:
-  // These push an error code themselves (volume 3, 6.15).
-  .if (\n == 8) || (\n >= 10 && \n <= 14) || (\n == 17) || (\n == 21) || (\n == 29) || (\n == 30)
-  .else
-    pushq $0
-  .endif
-  .if \n != 14
-    pushq $\n
-  .endif
   .if \n == 14
     jmp apus_page_fault
-  .elseif \n < 32
+  .else
+    pushq $\byte
+  // The CPU has pushed an error code before (volume 3, 6.15).
+  .if (\n == 8) || (\n >= 10 && \n <= 13) || (\n == 17) || (\n == 21) || (\n == 29) || (\n == 30)
     jmp apus_exception_common
+  .elseif \n < 32
+    jmp apus_exception_without_code
   .else
     jmp apus_interrupt_common
+  .endif
   .endif
 .endm
 .set vector, 0
 .rept 256
-  TRAP_STUB %vector
+  TRAP_STUB %vector, %(vector - ((vector & 128) << 1))
   .set vector, vector + 1
 .endr
-
-.size apus_trap_entries, . - apus_trap_entries
+.align 8
+.size apus_trap_stubs, . - apus_trap_stubs
 
 .macro PUSH_FROM_RSI
   pushq %rsi
@@ -114,6 +116,7 @@ apus_trap_entries:
 // or to another one if that has to give way.
 .type apus_interrupt_common, @function
 apus_interrupt_common:
+  pushq (%rsp)                   // the vector; there is no error code, and its place has the same
   PUSH_REGISTERS
   cld
   leaq -8(%rsp), %rdi            // the frame begins with the address of a page fault
@@ -148,6 +151,14 @@ apus_interrupt_preempt:
   iretq
 .size apus_interrupt_preempt, . - apus_interrupt_preempt
 
+// Gives an exception without an error code one.
+.type apus_exception_without_code, @function
+apus_exception_without_code:
+  pushq (%rsp)
+  movq $0, 8(%rsp)
+  jmp apus_exception_common
+.size apus_exception_without_code, . - apus_exception_without_code
+
 // The same for exceptions, with the address that a page fault on the way to a double fault was about.
 .type apus_exception_common, @function
 apus_exception_common:
@@ -172,6 +183,7 @@ apus_exception_common:
 // and bit 10 of the stack pointer tells such a fault from others.
 .type apus_page_fault, @function
 apus_page_fault:
+  incq %gs:APUS_FAULT_COUNT
   testl $APUS_NESTED_FAULT_OFFSET, %esp
   jz apus_nested_page_fault
   subq $APUS_NESTED_FAULT_OFFSET, %gs:APUS_PAGE_FAULT_STACK_POINTER
@@ -275,19 +287,6 @@ apus_report_silence:
   call apus_fail_silence
   ud2
 .size apus_report_silence, . - apus_report_silence
-
-.section .rodata.traps, "a", @progbits
-.align 8
-.globl apus_trap_stubs
-apus_trap_stubs:
-.macro TRAP_ADDRESS n
-  .quad trap_stub_\n
-.endm
-.set vector, 0
-.rept 256
-  TRAP_ADDRESS %vector
-  .set vector, vector + 1
-.endr
 
 .section .note.GNU-stack, "", @progbits
 #endif

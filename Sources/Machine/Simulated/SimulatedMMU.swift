@@ -26,6 +26,10 @@ public final class SimulatedMMU {
 
   private var units: [Unit]
 
+  /// How often a unit had to write to a table, to mark an entry as accessed or dirty. An address space of the
+  /// kernel gives it no reason to: a table that CPUs share would be written by each of them.
+  public private(set) var markCount = 0
+
   /// The units of `cpuCount` CPUs, which remember nothing and have no tables.
   public init(cpuCount: Int) { units = Array(repeating: Unit(), count: cpuCount) }
 
@@ -160,6 +164,7 @@ public final class SimulatedMMU {
         guard apus_simulated_compare_exchange(word, entry.rawValue, marked.rawValue) else {
           return nil
         }
+        markCount += 1
         exploreWritten()
       }
       if isPage {

@@ -10,7 +10,9 @@ enum ControlRegisters {
   /// PG, WP (the kernel respects read-only pages), NE, MP, PE; caches on (no CD, no NW).
   static let cr0: UInt64 = 0x8001_0023
   /// PAE, OSFXSR, OSXMMEXCPT, and MCE so that a machine check is a trap and no shutdown.
-  static let cr4Base: UInt64 = 0x20 | 0x200 | 0x400 | 0x40
+  private static let cr4Base: UInt64 = 0x20 | 0x200 | 0x400 | 0x40
+  /// The same with what this CPU has to protect the kernel.
+  static var cr4: UInt64 { cr4Base | ProcessorFeatures.protectionsInCR4 }
   /// LME and NXE.
   static let efer: UInt64 = 0x900
 
@@ -21,7 +23,7 @@ enum ControlRegisters {
   static func configure() {
     apus_write_cr0(cr0)
     apus_reset_vectors()
-    apus_write_cr4(cr4Base | ProcessorFeatures.protectionsInCR4)
+    apus_write_cr4(cr4)
     apus_wrmsr(ModelSpecificRegister.efer, apus_rdmsr(ModelSpecificRegister.efer) | efer)
   }
 }

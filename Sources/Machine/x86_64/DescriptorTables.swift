@@ -5,8 +5,7 @@ import CMachine
 /// freed, on cache lines of its own.
 ///
 /// Layout in bytes: 0 CPU index, 8 preemption count, 16 the block's address, 24 interrupts under way,
-/// 32 the running thread, 40 why it
-/// is to give way, 64 GDT (8 entries), 128 TSS (104 bytes), 256 what `Locking` keeps (512 bytes).
+/// 32 the running thread, 40 why it is to give way, 48 page faults, 56 interrupts sent, 64 GDT (8 entries), 128 TSS (104 bytes), 256 what `Locking` keeps (512 bytes).
 public struct ProcessorBlock {
   /// Bytes that a block needs; a multiple of its alignment, 256.
   public static let size = UInt(APUS_PROCESSOR_BLOCK_SIZE)
@@ -63,6 +62,15 @@ public struct ProcessorBlock {
   static let gdtOffset: UInt = 64
   static let tssOffset: UInt = 128
   static let taskSelector: UInt16 = 24
+
+  /// How many page faults the CPU has had. Any context, from any CPU.
+  public var faultCount: UInt64 { read(at: UInt(APUS_FAULT_COUNT)) }
+  /// How many interrupts it has sent to other CPUs. Any context, from any CPU.
+  public var interruptsSent: UInt64 { read(at: 56) }
+
+  private func read(at offset: UInt) -> UInt64 {
+    UnsafeRawPointer(bitPattern: address + offset)?.load(as: UInt64.self) ?? 0
+  }
 
   func write(_ value: UInt64, at offset: UInt) {
     UnsafeMutableRawPointer(bitPattern: address + offset)?

@@ -16,6 +16,9 @@ extension Processor {
     MonotonicClock.startCounting()
     InterruptDescriptorTable.fill()
     InterruptDescriptorTable.load()
+    // As early as a fault can be reported: what has run under another CR4 is translated a second time
+    // by a VMM that translates.
+    ControlRegisters.configure()
     LegacyInterruptController.mask()
     OutputChannel.configure()
   }
@@ -74,6 +77,7 @@ extension Processor {
   /// Sends an interrupt to the CPU with this index. What was written before is seen by the
   /// handler. Any context.
   public static func send(_ interrupt: InterruptVector, to index: Int) {
+    apus_gs_count_interrupt_sent()
     deliver(.fixed, vector: interrupt.rawValue, to: index)
   }
 
@@ -84,6 +88,7 @@ extension Processor {
   ) {
     guard let ids = UnsafePointer<UInt32>(bitPattern: UInt(hardwareIDs.load(ordering: .relaxed)))
     else { return }
+    apus_gs_count_interrupt_sent()
     LocalAPIC.send(.fixed, vector: interrupt.rawValue, to: ids[index])
   }
 

@@ -25,7 +25,7 @@ public enum SecondaryProcessors {
       let parameters = apus_trampoline_parameters(
         gdt_limit: 23, gdt_base: UInt32(apus_boot_gdt_address()), padding: 0,
         cr0: UInt32(ControlRegisters.cr0), cr3: UInt32(apus_read_cr3()),
-        cr4: UInt32(ControlRegisters.cr4Base), efer: UInt32(ControlRegisters.efer))
+        cr4: UInt32(ControlRegisters.cr4), efer: UInt32(ControlRegisters.efer))
       (page + Int(apus_trampoline_parameters_offset())).storeBytes(
         of: parameters, as: apus_trampoline_parameters.self)
     }

@@ -28,6 +28,8 @@ void benchmark_give_blocks(void *_Nullable *_Nonnull blocks, long count, int is_
 // Takes a block and writes to it; gives it back.
 unsigned long benchmark_use_block(unsigned long size);
 void benchmark_leave_block(unsigned long block);
+// The bytes of a block of the heap that may be used.
+unsigned long benchmark_block_size(unsigned long block);
 
 // Writes a word of one of two lines of memory that nobody else uses.
 void benchmark_write_line(long line, long word);

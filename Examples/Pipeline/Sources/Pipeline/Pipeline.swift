@@ -49,7 +49,7 @@ import Apus
     // Each producer sends every second batch; the last one that is through ends the channel.
     let unfinishedProducers = Countdown(producerCount) { candidates.close() }
     for producer in 0..<producerCount {
-      try Thread.spawn {
+      try Thread.spawn(name: "producer \(producer)") {
         var first = 2 + producer * batchSize
         while first < limit {
           send(first..<min(first + batchSize, limit), to: candidates)
@@ -61,7 +61,7 @@ import Apus
 
     let unfinishedWorkers = Countdown(workerCount) { results.close() }
     for worker in 0..<workerCount {
-      try Thread.spawn {
+      try Thread.spawn(name: "worker \(worker)") {
         while let batch = candidates.receive() {
           send(PrimeCount(worker: worker, of: batch), to: results)
         }

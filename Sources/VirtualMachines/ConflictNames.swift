@@ -1,0 +1,124 @@
+import ELF
+
+/// Where the kernel keeps a record for each frame of memory.
+struct FrameRecords: Equatable {
+  let addresses: Range<UInt64>
+  /// Bytes of a record.
+  let size: UInt64
+
+  init(start: UInt64, size: UInt64, memory: MemorySize) {
+    addresses = start..<start + memory.bytes / 4096 * size
+    self.size = size
+  }
+
+  /// The frames whose records are in a line.
+  func frames(in line: ConflictTrace.Line) -> ClosedRange<UInt64>? {
+    guard addresses.contains(line.address) else { return nil }
+    let first = (line.address - addresses.lowerBound) / size
+    return first...first + ConflictTrace.lineSize / size - 1
+  }
+}
+
+/// Says what lines of memory are, and which code touches them.
+struct ConflictNames {
+  let symbols: SymbolTable
+  let records: FrameRecords
+  var objects: [NamedMemory] = []
+  /// The line of the source that an instruction belongs to; `nil` where nobody asks for lines.
+  var place: ((UInt64) -> String?)?
+
+  /// The beginnings of the names of functions that are the heap's.
+  private static let heapFunctions = ["Heap.", "apus_heap_", "malloc", "free", "posix_memalign"]
+  /// The files of the source whose code touches entries of page tables and little else.
+  private static let tableFiles: Set = ["TablePage", "BaselinePageTable"]
+  /// Files with code that touches what belongs to others.
+  private static let commonFiles: Set = ["Atomic", "LockAcquisition", "SpinLockCore", "RWSpinLockCore"]
+
+  func line(_ line: ConflictTrace.Line) -> ConflictReport.Line {
+    let functions = functions(of: line)
+    return ConflictReport.Line(
+      address: "0x\(String(line.address, radix: 16))", object: object(line, functions),
+      functions: functions)
+  }
+
+  /// What a line is.
+  private func object(
+    _ line: ConflictTrace.Line, _ functions: [ConflictReport.Function]
+  ) -> String {
+    let objects = symbols.objects(in: line)
+    if !objects.isEmpty { return objects.joined(separator: ", ") }
+    let lineEnd = line.virtualAddress + ConflictTrace.lineSize
+    let known = self.objects.filter { $0.addresses.overlaps(line.virtualAddress..<lineEnd) }
+    if !known.isEmpty { return Set(known.map(\.name)).sorted().joined(separator: ", ") }
+    let files = files(of: functions)
+    if let frames = records.frames(in: line) {
+      let what = files.contains("TablePage") ? "lock of a page table, in " : ""
+      return "\(what)frame records \(frames.lowerBound) to \(frames.upperBound)"
+    }
+    if line.virtualAddress >= KernelAddresses.stacks { return "stack" }
+    // Memory has no names, but code of one kind touches little else.
+    let page = String(line.address & ~4095, radix: 16)
+    if !files.isDisjoint(with: Self.tableFiles) {
+      let first = line.address % 4096 / 8
+      return "page table 0x\(page), entries \(first) to \(first + 7)"
+    }
+    let isHeap = functions.contains { function in
+      Self.heapFunctions.contains { function.name.hasPrefix($0) }
+    }
+    if isHeap { return "heap page 0x\(page)" }
+    let owners = files.subtracting(Self.commonFiles).sorted()
+    if owners.isEmpty { return "memory, page 0x\(page)" }
+    return "memory of \(owners.joined(separator: ", ")), page 0x\(page)"
+  }
+
+  /// The files of the source that have code which touches a line, without their endings.
+  private func files(of functions: [ConflictReport.Function]) -> Set<String> {
+    var files: Set<String> = []
+    for place in functions.compactMap(\.places).joined() {
+      if let file = place.split(separator: "/").last?.split(separator: ".").first {
+        files.insert(String(file))
+      }
+    }
+    return files
+  }
+
+  /// The functions that touch a line, each with the CPUs on which it does.
+  private func functions(of line: ConflictTrace.Line) -> [ConflictReport.Function] {
+    var functions: [ConflictReport.Function] = []
+    for access in line.accesses {
+      let name =
+        symbols.function(at: access.instruction)?.name
+        ?? "0x\(String(access.instruction, radix: 16))"
+      let index =
+        functions.firstIndex { $0.name == name }
+        ?? {
+          functions.append(
+            .init(name: name, readers: [], writers: [], places: place.map { _ in [] }))
+          return functions.count - 1
+        }()
+      if access.reads > 0, !functions[index].readers.contains(access.cpu) {
+        functions[index].readers.append(access.cpu)
+      }
+      if access.writes > 0, !functions[index].writers.contains(access.cpu) {
+        functions[index].writers.append(access.cpu)
+      }
+      if let place = place?(access.instruction), functions[index].places?.contains(place) == false {
+        functions[index].places?.append(place)
+      }
+    }
+    return functions
+  }
+}
+
+extension SymbolTable {
+  /// The variables of the image that lie in a line.
+  func objects(in line: ConflictTrace.Line) -> [String] {
+    objects(in: line.virtualAddress..<line.virtualAddress + ConflictTrace.lineSize)
+  }
+}
+
+/// Where the kernel puts things in its address space (Documentation/Architecture.md).
+enum KernelAddresses {
+  /// Stacks begin here; all else is below.
+  static let stacks: UInt64 = 0x1000_0000_0000
+}
