@@ -9,6 +9,9 @@ public struct InterruptResponse: Equatable, Sendable {
 
   /// It was the device's, and its cause is served.
   public static var handled: InterruptResponse { InterruptResponse(rawValue: 0) }
+  /// It was the device's, and a thread serves its cause: the line is held back until that one calls
+  /// `LineInterrupt.unmask`. Of a message, the same as `handled`.
+  public static var handledAndMasked: InterruptResponse { InterruptResponse(rawValue: 2) }
   /// The device wanted nothing. Too many of these in a row are reported, and a line is masked then.
   public static var notHandled: InterruptResponse { InterruptResponse(rawValue: 1) }
 }

@@ -128,25 +128,21 @@ struct InterruptRegistration: ~Copyable, Sendable {
     Processor.send(deviceVector: vector, to: new.index)
   }
 
-  func mask() { setMasked(true) }
-  func unmask() { setMasked(false) }
+  /// Holds the interrupts of a line back, or lets them through. Any context.
+  func setMasked(_ isMasked: Bool) {
+    Processor.withInterruptsDisabledProof { setMasked(isMasked, $0) }
+  }
 
-  private func setMasked(_ isMasked: Bool) {
-    guard let line = record.pointee.line else { return }
-    InterruptRegistry.withState { state in
-      if isMasked {
-        state.inputs.controllers.mask(line.number)
-      } else {
-        state.inputs.controllers.unmask(line.number)
-      }
-    }
+  /// The same where interrupts are off.
+  func setMasked(_ isMasked: Bool, _ proof: borrowing InterruptsDisabled) {
+    if let line = record.pointee.line { InterruptRegistry.setMasked(line.number, isMasked, proof) }
   }
 
   deinit {
     if isKept { return }
     let cpu = cpu
     let vector = record.pointee.vector
-    mask()
+    setMasked(true)
     InterruptTable.leave(vector, of: cpu)
     InterruptRegistry.synchronise(with: cpu)
     InterruptTable.clear(vector, of: cpu)

@@ -58,9 +58,34 @@ enum InterruptRegistry {
   static func withState<Result, Failure: Error>(
     _ body: (inout State) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    try registry.withLockAndInterruptsDisabled { place throws(Failure) in
+    try Processor.withInterruptsDisabledProof { proof throws(Failure) in
+      try withState(interruptsDisabled: proof, body)
+    }
+  }
+
+  /// The same where interrupts are off.
+  @inline(__always)
+  static func withState<Result, Failure: Error>(
+    interruptsDisabled proof: borrowing InterruptsDisabled,
+    _ body: (inout State) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try registry.withLock(interruptsDisabled: proof) { place throws(Failure) in
       guard let state = place.state else { fatalError("no handler is registered") }
       return try body(&state.pointee)
+    }
+  }
+
+  /// Holds a line back, or lets it through. With interrupts off.
+  @inline(never)
+  static func setMasked(
+    _ line: InterruptLineNumber, _ isMasked: Bool, _ proof: borrowing InterruptsDisabled
+  ) {
+    withState(interruptsDisabled: proof) { state in
+      if isMasked {
+        state.inputs.controllers.mask(line)
+      } else {
+        state.inputs.controllers.unmask(line)
+      }
     }
   }
 
@@ -73,13 +98,10 @@ enum InterruptRegistry {
   /// interrupts, on its home.
   @inline(never)
   static func reportStorm(_ record: UnsafeMutablePointer<InterruptRecord>) {
-    let isMasked = withState { state in
-      guard let line = record.pointee.line else { return false }
-      state.inputs.controllers.mask(line.number)
-      return true
-    }
+    let line = record.pointee.line
+    if let line { InterruptsDisabled.assumed { setMasked(line.number, true, $0) } }
     let what: StaticString =
-      isMasked ? "its line is masked until it is moved or registered again" : "the device goes on"
+      line != nil ? "its line is masked until it is moved or registered again" : "the device goes on"
     Log.error(
       "interrupt \(record.pointee.name): \(record.pointee.unhandledInARow) in a row were not its device's; \(what)"
     )

@@ -76,14 +76,24 @@ enum InterruptTable {
     if response == InterruptResponse.handled.rawValue {
       record.pointee.unhandledInARow = 0
     } else {
-      countUnhandled(record)
+      finish(record, response)
     }
+  }
+
+  /// What is to be done after some interrupts only.
+  @inline(never)
+  private static func finish(
+    _ record: UnsafeMutablePointer<InterruptRecord>, _ response: UInt32
+  ) {
+    if response == InterruptResponse.notHandled.rawValue { return countUnhandled(record) }
+    record.pointee.unhandledInARow = 0
+    guard let line = record.pointee.line else { return }
+    InterruptsDisabled.assumed { InterruptRegistry.setMasked(line.number, true, $0) }
   }
 
   /// So many interrupts in a row that nobody wanted are a storm.
   static var stormLength: UInt64 { 10_000 }
 
-  @inline(never)
   private static func countUnhandled(_ record: UnsafeMutablePointer<InterruptRecord>) {
     let unhandled = record.pointee.unhandled.load(ordering: .relaxed)
     record.pointee.unhandled.store(unhandled &+ 1, ordering: .relaxed)

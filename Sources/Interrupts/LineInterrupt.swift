@@ -44,16 +44,11 @@ public struct LineInterrupt: ~Copyable, Sendable {
   }
 
   /// Holds the line's interrupts back: none sets out any more, but the handler may still be called for one that
-  /// has. In threads.
-  public borrowing func mask() { registration.mask() }
-
-  /// The same in the handler itself, which then is not called again: for a device whose cause only a thread
-  /// can serve.
-  @inline(__always)
-  public borrowing func mask(from context: borrowing InterruptContext) { registration.mask() }
+  /// has. Any context; a handler does it by its response.
+  public borrowing func mask() { registration.setMasked(true) }
 
   /// Lets the line's interrupts through again. Any context.
-  public borrowing func unmask() { registration.unmask() }
+  public borrowing func unmask() { registration.setMasked(false) }
 
   /// Lets the handler stay registered until the machine ends.
   public consuming func keepForever() { registration.isKept = true }

@@ -17,6 +17,7 @@ enum DeviceInterruptTests {
         Test("as many handlers as a CPU can tell apart", vectors),
         Test("a handler wakes a thread", wake),
         Test("a line is masked and comes later", masked),
+        Test("a handler leaves its device to a thread", maskedByHandler),
         Test("a storm that nobody wants is ended", storm),
         Test("vector registers survive a handler", vectorRegisters),
         Test("deferred work runs outside of interrupts and may sleep", deferred),
@@ -240,6 +241,30 @@ enum DeviceInterruptTests {
     probe_out8(port + 1, 0)
   }
 
+  private static func maskedByHandler(_ t: TestContext) {
+    let seen = Seen()
+    guard
+      let interrupt = try? LineInterrupt(
+        .isa(4), on: CPU(index: CPU.count - 1), name: "thread test",
+        { context in
+          seen.note()
+          seen.semaphore.signal(from: context)
+          return .handledAndMasked
+        })
+    else { return t.fail("not registered") }
+    for turn in 1...3 {
+      interruptBySerialPort()
+      seen.semaphore.wait()
+      // Nothing comes until the thread has served the device.
+      interruptBySerialPort()
+      rest()
+      t.expect(seen.count.load(ordering: .relaxed), equals: turn, "interrupts of a masked line")
+      _ = probe_in8(port + 2)
+      interrupt.unmask()
+    }
+    probe_out8(port + 1, 0)
+  }
+
   private static func storm(_ t: TestContext) {
     let seen = Seen()
     guard
@@ -379,7 +404,7 @@ enum DeviceInterruptTests {
     let device = Device()
     CPUSet.online.run { cpu in
       if cpu.index == CPU.count - 1 {
-        for round in 0..<100 { comeAndGo(t, round, seen, device) }
+        for round in 0..<20 { comeAndGo(t, round, seen, device) }
         device.isOff.store(1, ordering: .releasing)
       } else {
         while device.isOff.load(ordering: .acquiring) == 0 {
