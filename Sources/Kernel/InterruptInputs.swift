@@ -10,14 +10,17 @@ import VirtualMemory
 /// Where the firmware's table of interrupt controllers is, found again when the first driver asks: a machine
 /// without drivers pays for one word.
 enum InterruptTables {
-  /// The address, with bit 0 set for the table of the MultiProcessor specification; 0 for none.
+  /// The address, with the highest bit set for the table of the MultiProcessor specification; 0 for none. Any
+  /// address will do for ACPI's.
   private static let place = BootConstant<UInt64>(0)
+
+  private static var isMPTable: UInt64 { 1 << 63 }
 
   /// Remembers where it is. On the boot CPU.
   static func remember(_ topology: CPUTopology) {
     switch topology.source {
     case .madt(let madt): place.set(madt.address)
-    case .mpTable(let table): place.set(table.floatingPointerAddress | 1)
+    case .mpTable(let table): place.set(table.floatingPointerAddress | isMPTable)
     case .none: break
     }
   }
@@ -28,8 +31,8 @@ enum InterruptTables {
     let memory = IdentityMappedMemory()
     let address = place.value
     if address == 0 { return }
-    if address & 1 != 0 {
-      guard let table = try? MPTable(at: address & ~1, in: memory) else { return }
+    if address & isMPTable != 0 {
+      guard let table = try? MPTable(at: address & ~isMPTable, in: memory) else { return }
       table.forEachEntry(in: memory) { entry in
         if case .ioAPIC(let controller) = entry { add(controller, to: &inputs) }
       }
