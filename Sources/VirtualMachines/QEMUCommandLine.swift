@@ -149,7 +149,11 @@ public struct QEMUCommandLine {
 
   private var counting: [String] {
     guard let counting = configuration.counting, let marks else { return [] }
-    return plugin(counting, [("entry", marks.entry), ("marks", marks.marks)])
+    let counted = configuration.counted
+    return plugin(
+      counting,
+      [("entry", marks.entry), ("marks", marks.marks)]
+        + (counted == .instructions ? [] : [("clock", counted.rawValue)]))
   }
 
   private func plugin(
