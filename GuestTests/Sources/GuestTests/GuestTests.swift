@@ -4,7 +4,8 @@ import GuestTesting
 struct GuestTests {
   static func main() {
     TestSuite.run([
-      BootTests.suite, InterruptTests.suite, DeviceInterruptTests.suite, TimeTests.suite, MemoryTests.suite, SoakTests.suite,
+      BootTests.suite, InterruptTests.suite, DeviceInterruptTests.suite, TimeTests.suite,
+      MemoryTests.suite, SoakTests.suite,
       LockTests.suite, FaultTests.suite, MappingTests.suite, ShootdownTests.suite,
       SharedMemoryTests.suite, ThreadTests.suite, SchedulingTests.suite,
       BlockingTests.suite,
