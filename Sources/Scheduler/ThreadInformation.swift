@@ -5,7 +5,7 @@ import PerCPU
 /// What there is to say of a thread at a moment.
 public struct ThreadInformation: Sendable {
   /// What a thread does.
-  public enum State: Sendable {
+  public enum State: Sendable, CustomStringConvertible {
     /// It runs.
     case running
     /// It waits for a CPU.
@@ -14,6 +14,15 @@ public struct ThreadInformation: Sendable {
     case waiting
     /// It has ended, and nobody has joined it yet.
     case ended
+
+    public var description: String {
+      switch self {
+      case .running: "running"
+      case .ready: "ready"
+      case .waiting: "waiting"
+      case .ended: "ended"
+      }
+    }
   }
 
   /// No other thread of this run has it; `main` runs in thread 1.

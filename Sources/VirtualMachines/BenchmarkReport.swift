@@ -64,7 +64,9 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
     }
 
     /// Whether the figure is as good as it is to be; nothing where there is no goal.
-    public var isMet: Bool? { target.map { value <= $0 } }
+    public var isMet: Bool? {
+      target.map { unit == Benchmark.speedUpUnit ? value >= $0 : value <= $0 }
+    }
 
     /// Each key is always there, so that a reader need not ask.
     public func encode(to encoder: any Encoder) throws {
@@ -159,7 +161,7 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
     }
     var notes = conflicts.map { "\($0.name): \($0.cold) lines in the first window, when cold\n" }
     if let linux { notes.append("linux: \(linux), 1 CPU; a system call is in what it does\n") }
-    return Self.aligned(rows) + notes.joined()
+    return TextTable.aligned(rows, texts: [0, 2]) + notes.joined()
   }
 
   /// A change in percent, as `+4.9 %`.
@@ -186,17 +188,5 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
       fraction == 0
       ? "" : fraction % 10 == 0 ? ".\(fraction / 10)" : String(format: ".%02d", fraction)
     return sign + ([digits] + groups).joined(separator: ",") + places
-  }
-
-  /// Columns: names and units to the left, numbers to the right.
-  private static func aligned(_ rows: [[String]]) -> String {
-    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-    return rows.map { row in
-      let cells = row.indices.map { column in
-        let padding = String(repeating: " ", count: widths[column] - row[column].count)
-        return column == 0 || column == 2 ? row[column] + padding : padding + row[column]
-      }
-      return cells.joined(separator: "  ") + "\n"
-    }.joined()
   }
 }

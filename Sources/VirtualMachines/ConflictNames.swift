@@ -32,7 +32,9 @@ struct ConflictNames {
   /// The files of the source whose code touches entries of page tables and little else.
   private static let tableFiles: Set = ["TablePage", "BaselinePageTable"]
   /// Files with code that touches what belongs to others.
-  private static let commonFiles: Set = ["Atomic", "LockAcquisition", "SpinLockCore", "RWSpinLockCore"]
+  private static let commonFiles: Set = [
+    "Atomic", "LockAcquisition", "SpinLockCore", "RWSpinLockCore",
+  ]
 
   func line(_ line: ConflictTrace.Line) -> ConflictReport.Line {
     let functions = functions(of: line)
