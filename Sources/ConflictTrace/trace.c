@@ -13,11 +13,13 @@
 //
 // The file is text, one record per line; only lines that several vCPUs touched in one window are
 // in it:
-//   apus-conflict-trace 1
+//   apus-conflict-trace 2
 //   cpus N
 //   window W LINES ACCESSES                      for each window that a vCPU has been in
-//   access W LINE VIRTUAL CPU READS WRITES PC    what one instruction of a vCPU did to a line;
-//                                                addresses are hexadecimal
+//   access W LINE VIRTUAL CPU READS WRITES PC BYTES
+//                                                what one instruction of a vCPU did to a line, and a
+//                                                bit for each byte to which it did it; addresses and
+//                                                bits are hexadecimal
 //   end COUNT                                    of the records `access`; without this line QEMU
 //                                                was killed
 
@@ -47,6 +49,7 @@ struct access {
   // Both are 0 in an entry that is free.
   uint64_t reads;
   uint64_t writes;
+  uint64_t bytes;
 };
 
 int qemu_plugin_version = 1;
@@ -111,6 +114,7 @@ static void record(const struct access *seen, bool is_store) {
     *access = *seen;
     used++;
   }
+  access->bytes |= seen->bytes;
   if (is_store) {
     access->writes++;
   } else {
@@ -120,6 +124,12 @@ static void record(const struct access *seen, bool is_store) {
     grow();
   }
   pthread_mutex_unlock(&table_lock);
+}
+
+// A bit for each byte from `start` on that is in a line, of which `start` is the first or not.
+static uint64_t bytes_of_line(uint64_t start, uint64_t count) {
+  uint64_t bits = count >= LINE_SIZE ? UINT64_MAX : ((uint64_t)1 << count) - 1;
+  return bits << start % LINE_SIZE;
 }
 
 static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc) {
@@ -132,13 +142,15 @@ static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t ad
     return;
   }
   uint64_t physical = qemu_plugin_hwaddr_phys_addr(hardware);
-  uint64_t last = physical + ((uint64_t)1 << qemu_plugin_mem_size_shift(info)) - 1;
+  uint64_t size = (uint64_t)1 << qemu_plugin_mem_size_shift(info);
+  uint64_t last = physical + size - 1;
   struct access access = {
       .line = physical / LINE_SIZE * LINE_SIZE,
       .virtual_line = address / LINE_SIZE * LINE_SIZE,
       .pc = (uintptr_t)pc,
       .vcpu = vcpu,
       .window = window,
+      .bytes = bytes_of_line(physical, size),
   };
   bool is_store = qemu_plugin_mem_is_store(info);
   record(&access, is_store);
@@ -147,6 +159,7 @@ static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t ad
   if (last / LINE_SIZE != physical / LINE_SIZE && last % 4096 >= LINE_SIZE - 1) {
     access.line += LINE_SIZE;
     access.virtual_line += LINE_SIZE;
+    access.bytes = bytes_of_line(0, last % LINE_SIZE + 1);
     record(&access, is_store);
   }
 }
@@ -198,9 +211,9 @@ static size_t write_line(const struct access *start, const struct access *end) {
   for (const struct access *access = start; access < end; access++) {
     fprintf(output,
             "access %" PRIu32 " %" PRIx64 " %" PRIx64 " %" PRIu32 " %" PRIu64 " %" PRIu64
-            " %" PRIx64 "\n",
+            " %" PRIx64 " %" PRIx64 "\n",
             access->window, access->line, access->virtual_line, access->vcpu, access->reads,
-            access->writes, access->pc);
+            access->writes, access->pc, access->bytes);
   }
   return (size_t)(end - start);
 }
@@ -218,7 +231,7 @@ static void write_trace(qemu_plugin_id_t id, void *data) {
   }
   qsort(accesses, count, sizeof *accesses, in_order);
 
-  fprintf(output, "apus-conflict-trace 1\ncpus %u\n", vcpu_count);
+  fprintf(output, "apus-conflict-trace 2\ncpus %u\n", vcpu_count);
   for (size_t start = 0; start < count;) {
     uint64_t lines = 0;
     uint64_t sum = 0;

@@ -85,6 +85,7 @@ final class Execution {
     trace = []
     let simulation = Simulation()
     simulation.fail = { [unowned self] in fail(.check, $0) }
+    simulation.advance = { [unowned self] in clock &+= $0 }
     self.simulation = simulation
     apus_simulated_processor().pointee = Self.processor(index: 0, storage: threadStorage)
     scenario.prepare(simulation)

@@ -16,6 +16,8 @@ public final class Simulation {
 
   /// Ends the run as failed.
   var fail: (String) -> Void = { _ in }
+  /// Lets the clock go on.
+  var advance: (UInt64) -> Void = { _ in }
 
   /// Adds a CPU that does `body`, with interrupts on at the start; afterwards it idles and still
   /// takes interrupts. CPUs have indices in the order of these calls, from 0 on.
@@ -66,6 +68,12 @@ public final class Simulation {
     interruptHandler = nil
     interruptExit = nil
     kept = []
+  }
+
+  /// Lets so many nanoseconds pass, as if the CPU had computed for so long. In `cpu` bodies.
+  public func passTime(nanoseconds: UInt64) {
+    advance(nanoseconds)
+    yieldPoint()
   }
 
   /// A place where other CPUs may run that is no operation of the machine's: between two accesses to

@@ -95,8 +95,9 @@ extension Scheduler {
         return Placement.put(thread)
       }
       thread.pointee.place.store(Place.runs(on: own.pointee.cpu), ordering: .relaxed)
-      // Pairs with the fence in `setAffinity`, as in `Placement.enqueue`.
+      // Pairs with the fences in `setAffinity` and `PriorityInheritance.apply`, as in `Placement.enqueue`.
       memoryFence(ordering: .sequentiallyConsistent)
+      if !PriorityInheritance.isApplied(to: thread) { PriorityInheritance.setPriority(of: thread) }
       if thread.pointee.affinity.load(ordering: .relaxed) & own.pointee.bit == 0 {
         own.pointee.waiting.release(proof)
         return Placement.put(thread)

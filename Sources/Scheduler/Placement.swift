@@ -49,9 +49,11 @@ enum Placement {
       thread.pointee.place.store(Place.waits(on: cpu.index), ordering: .relaxed)
       let count = queue.pointee.waitingCount.load(ordering: .relaxed)
       queue.pointee.waitingCount.store(count &+ 1, ordering: .relaxed)
-      // Place before affinity: pairs with the fence in `setAffinity`, one of the two sees the other.
+      // Place before affinity, and before loans: pairs with the fences in `setAffinity` and
+      // `PriorityInheritance.apply`, one of the two sees the other.
       // Count before the idle CPUs, see `tellIdle`: pairs with the one in `IdleCPUs.enter`.
       memoryFence(ordering: .sequentiallyConsistent)
+      if !PriorityInheritance.isApplied(to: thread) { reorder(thread, waiting) }
       var result = Settlement()
       let affinity = thread.pointee.affinity.load(ordering: .relaxed)
       if CPUSet(bits: affinity).contains(cpu) {
@@ -64,6 +66,16 @@ enum Placement {
       queue.pointee.waiting.release(proof)
       return result
     }
+  }
+
+  /// Gives a thread that waits its place in the queue by what it inherits now; the lock is held.
+  @inline(never)
+  private static func reorder(
+    _ thread: UnsafeMutablePointer<ThreadRecord>, _ waiting: UnsafeMutablePointer<WaitingThreads>
+  ) {
+    waiting.pointee.remove(thread)
+    PriorityInheritance.setPriority(of: thread)
+    waiting.pointee.append(thread)
   }
 
   /// Takes a thread out of the queue in which it waits; the lock is held. The caller then owns it.

@@ -55,10 +55,23 @@ enum Preemption {
     if isOff.value != 0 { return .nothing }
     let running = UnsafeMutablePointer<ThreadRecord>(
       bitPattern: UInt(queue.pointee.running.load(ordering: .relaxed)))
-    if let running, thread.pointee.priority > running.pointee.priority { return .urgency }
+    if let running, thread.pointee.priority > queue.pointee.preemptionLimit(of: running) {
+      return .urgency
+    }
     if queue.pointee.isSliced { return .nothing }
     queue.pointee.isSliced = true
     return .slice
+  }
+
+  /// The same of all that wait there, after the priority of the one that runs has changed.
+  static func noticeOfWaiting(
+    _ waiting: UnsafeMutablePointer<WaitingThreads>, in queue: UnsafeMutablePointer<RunQueue>
+  ) -> Notice {
+    let running = UnsafeMutablePointer<ThreadRecord>(
+      bitPattern: UInt(queue.pointee.running.load(ordering: .relaxed)))
+    guard let running, isOff.value == 0 else { return .nothing }
+    let limit = queue.pointee.preemptionLimit(of: running)
+    return waiting.pointee.highestPriority > limit ? .urgency : .nothing
   }
 
   /// Tells a CPU what `notice` has found. Interrupts are off and no run queue's lock is held.
@@ -97,7 +110,7 @@ enum Preemption {
 
   private static func startSlice(_ thread: UnsafeMutablePointer<ThreadRecord>) {
     let own = Timers.queues.current
-    own.pointee.sliceEnd = MonotonicClock.nanoseconds &+ slice(thread.pointee.priority)
+    own.pointee.sliceEnd = MonotonicClock.nanoseconds &+ slice(thread.pointee.basePriority)
     Timers.arm(own, at: own.pointee.sliceEnd)
   }
 
@@ -121,13 +134,12 @@ enum Preemption {
         } else {
           own.pointee.slicesOfMoreUrgent += 1
         }
+        // Whoever has had the CPU for all of this slice has had one; who starved began with it.
+        let isThrough =
+          own.pointee.switchesAtSlice == own.pointee.switches || own.pointee.isRelieved
         if own.pointee.slicesOfMoreUrgent >= starvationLimit {
-          own.pointee.slicesOfMoreUrgent = 0
           Processor.preemptionRequest = Reason.starvation.rawValue
-        } else if own.pointee.switchesAtSlice == own.pointee.switches,
-          waiting.pointee.highestPriority >= priority
-        {
-          // It has had the CPU for all of this slice, if for no other.
+        } else if isThrough && waiting.pointee.highestPriority >= priority {
           Processor.preemptionRequest = Reason.slice.rawValue
         }
         own.pointee.switchesAtSlice = own.pointee.switches
@@ -146,7 +158,8 @@ enum Preemption {
       let waiting = own.pointee.waiting.acquire(proof)
       let thread = Scheduler.currentRecord
       let isMoved = thread.pointee.affinity.load(ordering: .relaxed) & own.pointee.bit == 0
-      let hasMoreUrgent = waiting.pointee.highestPriority > thread.pointee.priority
+      let hasMoreUrgent =
+        waiting.pointee.highestPriority > own.pointee.preemptionLimit(of: thread)
       if isMoved || hasMoreUrgent && isOff.value == 0 {
         Processor.preemptionRequest = Reason.urgency.rawValue
       }
@@ -191,8 +204,10 @@ enum Preemption {
         let other =
           switch reason {
           case .slice: waiting.pointee.exchangeFirst(for: thread)
-          case .starvation: waiting.pointee.exchangeLeastUrgent(for: thread)
-          default: waiting.pointee.exchangeMoreUrgent(than: thread)
+          case .starvation: relieve(for: thread, own, waiting)
+          default:
+            waiting.pointee.exchangeMoreUrgent(
+              for: thread, above: own.pointee.preemptionLimit(of: thread))
           }
         guard let other else {
           Processor.preemptionRequest = 0
@@ -210,6 +225,24 @@ enum Preemption {
       own.pointee.preemptions &+= 1
       Switch.resume(next, leaving: thread, own, proof, isPreempted: true)
     }
+  }
+}
+
+extension Preemption {
+  /// Lets a less urgent thread have a slice, in which those that are as urgent as the running one let it be.
+  @inline(never)
+  private static func relieve(
+    for thread: UnsafeMutablePointer<ThreadRecord>, _ own: UnsafeMutablePointer<RunQueue>,
+    _ waiting: UnsafeMutablePointer<WaitingThreads>
+  ) -> UnsafeMutablePointer<ThreadRecord>? {
+    own.pointee.slicesOfMoreUrgent = 0
+    let next = waiting.pointee.exchangeLessUrgent(for: thread, after: own.pointee.lastRelieved)
+    guard let next else { return nil }
+    own.pointee.lastRelieved = next.pointee.priority
+    own.pointee.reliefLimit = thread.pointee.priority
+    // Until the next switch but one.
+    own.pointee.reliefSwitch = own.pointee.switches &+ 1
+    return next
   }
 }
 

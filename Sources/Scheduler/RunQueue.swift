@@ -53,6 +53,11 @@ struct RunQueue: ~Copyable {
   // Guarded by the lock.
   /// The CPU's timer is set for the end of a slice, or somebody tells it to do that.
   var isSliced = false
+  /// See `Preemption`: `switches` as it is while the running thread has a slice because it starved, the
+  /// priority of the thread that gave way for it, and the one that had such a slice last.
+  var reliefSwitch = UInt64.max
+  var reliefLimit = 0
+  var lastRelieved = 0
 
   // Constant.
   /// Whether switches are traced and times counted. Set before other CPUs run.
@@ -73,6 +78,17 @@ struct RunQueue: ~Copyable {
   /// Whether it runs its idle loop.
   @inline(__always)
   var isIdle: Bool { running.load(ordering: .relaxed) == Self.word(idle) }
+
+  /// Whether the running thread has a slice because it starved. The lock is held.
+  @inline(__always)
+  var isRelieved: Bool { switches == reliefSwitch }
+
+  /// What a thread that waits must be above of to be run at once instead of `running`. The lock is held.
+  @inline(__always)
+  func preemptionLimit(of running: UnsafeMutablePointer<ThreadRecord>) -> Int {
+    let priority = running.pointee.priority
+    return isRelieved && reliefLimit > priority ? reliefLimit : priority
+  }
 
   /// A thread as `running` has it.
   @inline(__always)
@@ -168,14 +184,14 @@ struct WaitingThreads: ~Copyable {
     return next
   }
 
-  /// Takes out the first thread of the highest priority, if it is more urgent than `thread`, and puts that
-  /// one in before all others of its priority: its turn is not over.
+  /// Takes out the first thread of the highest priority, if that is above `limit`, the priority of `thread`
+  /// or a higher one, and puts `thread` in before all others of its priority: its turn is not over.
   @inline(__always)
   mutating func exchangeMoreUrgent(
-    than thread: UnsafeMutablePointer<ThreadRecord>
+    for thread: UnsafeMutablePointer<ThreadRecord>, above limit: Int
   ) -> UnsafeMutablePointer<ThreadRecord>? {
+    if highestPriority <= limit { return nil }
     let priority = thread.pointee.priority
-    if highestPriority <= priority { return nil }
     let next = takeFirst()
     append(thread)
     // The last one of a ring is before its first one.
@@ -183,16 +199,26 @@ struct WaitingThreads: ~Copyable {
     return next
   }
 
-  /// Takes out the first thread of the lowest priority, if there is any, and puts `thread` in.
+  /// Takes out the first thread of a priority below that of `thread`, if there is any, and puts that one in.
+  /// Priorities have their turns from the most urgent to the least, `last` being the one that had it last.
   @inline(__always)
-  mutating func exchangeLeastUrgent(
-    for thread: UnsafeMutablePointer<ThreadRecord>
+  mutating func exchangeLessUrgent(
+    for thread: UnsafeMutablePointer<ThreadRecord>, after last: Int
   ) -> UnsafeMutablePointer<ThreadRecord>? {
-    if isEmpty { return nil }
-    guard let next = first[unchecked: lowestPriority] else { return nil }
+    let less = priorities & Self.below(thread.pointee.priority)
+    if less == 0 { return nil }
+    let rest = less & Self.below(last)
+    let turn = 63 &- (rest == 0 ? less : rest).leadingZeroBitCount
+    guard let next = first[unchecked: turn] else { return nil }
     remove(next)
     append(thread)
     return next
+  }
+
+  /// A bit for each priority below one.
+  @inline(__always)
+  private static func below(_ priority: Int) -> UInt64 {
+    UInt64(1) &<< UInt64(truncatingIfNeeded: priority) &- 1
   }
 
   /// Takes out a thread that is in.

@@ -60,7 +60,7 @@ extension Thread {
     ThreadList.insert(record)
     if Trace.isRecording {
       Trace.recordSpawn(
-        record.pointee.number, priority: UInt64(record.pointee.priority),
+        record.pointee.number, priority: UInt64(record.pointee.basePriority),
         name: record.pointee.name.bytes)
     }
     Processor.withInterruptsDisabled { Placement.put(record) }

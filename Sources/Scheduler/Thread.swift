@@ -47,12 +47,18 @@ struct ThreadRecord: ~Copyable {
   // Guarded by the lock of the run queue in which the thread is.
   var next: UnsafeMutablePointer<ThreadRecord>?
   var previous: UnsafeMutablePointer<ThreadRecord>?
+  /// The priority by which it is scheduled, and what of `inherited` it is made of; where it runs, guarded in
+  /// the same way.
+  var priority: Int
+  var appliedLoans: UInt64 = 0
 
   /// The CPU where it waits, runs, or ran last, and whether it waits: one word, so that both are read at
   /// once. Written with the lock of that CPU's run queue held, whose holder may rely on what it reads.
   let place: Atomic<UInt32>
   /// The CPUs on which it may run; bits of a `CPUSet`. See `Thread.setAffinity`.
   let affinity: Atomic<UInt64>
+  /// How many mutexes lend the thread each priority, a byte for each; see `PriorityInheritance`.
+  let inherited = Atomic<UInt64>(0)
   /// See `Parking`.
   let parking = Atomic<UInt32>(Parking.running)
   /// See `Ending`.
@@ -67,6 +73,11 @@ struct ThreadRecord: ~Copyable {
   var wait = WaitPlace()
   /// What ends its wait or sleep.
   var timer = TimerNode()
+  /// The mutex for which it waits, or 0, and how many threads look after that; see `PriorityInheritance`.
+  let waitsFor = Atomic<UInt64>(0)
+  let visitors = Atomic<UInt32>(0)
+  /// The priority by which it counts in that mutex's queue.
+  var rank = 0
 
   /// Nanoseconds that it has run, where they are counted. Written by the CPU that runs it.
   let runTime = Atomic<UInt64>(0)
@@ -80,7 +91,7 @@ struct ThreadRecord: ~Copyable {
   var starter = 0
   var number: UInt64 = 0
   var name = ThreadName()
-  let priority: Int
+  let basePriority: Int
   /// What it runs.
   var body: (() -> Void)?
   /// The memory of its stack; `nil` for a CPU's idle loop.
@@ -90,6 +101,7 @@ struct ThreadRecord: ~Copyable {
     priority: Int, affinity: UInt64, cpu: Int, memory: ThreadMemory?, body: (() -> Void)?
   ) {
     self.priority = priority
+    basePriority = priority
     self.affinity = Atomic(affinity)
     place = Atomic(Place.runs(on: cpu))
     self.memory = memory

@@ -60,7 +60,7 @@ package struct ThreadSnapshot {
   init(_ thread: UnsafeMutablePointer<ThreadRecord>) {
     number = thread.pointee.number
     name = thread.pointee.name
-    priority = thread.pointee.priority
+    priority = thread.pointee.basePriority
     let place = thread.pointee.place.load(ordering: .relaxed)
     cpu = Place.cpu(of: place)
     let running = Scheduler.queues.pointer(for: cpu).pointee.running.load(ordering: .relaxed)

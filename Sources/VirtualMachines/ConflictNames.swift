@@ -43,34 +43,65 @@ struct ConflictNames {
       functions: functions)
   }
 
-  /// What a line is.
+  /// What a line is: what in it was written, and what lies beside that and was touched.
   private func object(
     _ line: ConflictTrace.Line, _ functions: [ConflictReport.Function]
   ) -> String {
-    let objects = symbols.objects(in: line)
-    if !objects.isEmpty { return objects.joined(separator: ", ") }
+    let written = names(of: line.writtenBytes, in: line, functions)
+    let beside = names(of: line.touchedBytes, in: line, functions).filter { !written.contains($0) }
+    var text = written.joined(separator: ", ")
+    if !beside.isEmpty { text += ", on a line with \(beside.joined(separator: ", "))" }
+    return line.hasSharedBytes ? text : "\(text); no byte is shared"
+  }
+
+  /// What some bytes of a line are; `bytes` has a bit for each.
+  private func names(
+    of bytes: UInt64, in line: ConflictTrace.Line, _ functions: [ConflictReport.Function]
+  ) -> [String] {
+    guard bytes != 0 else { return [] }
+    let variables = symbols.objects(in: line)
+    if !variables.isEmpty {
+      let touched = symbols.objects(at: line.virtualAddress, bytes)
+      return touched.isEmpty ? variables : touched
+    }
     let lineEnd = line.virtualAddress + ConflictTrace.lineSize
-    let known = self.objects.filter { $0.addresses.overlaps(line.virtualAddress..<lineEnd) }
-    if !known.isEmpty { return Set(known.map(\.name)).sorted().joined(separator: ", ") }
+    let known = objects.filter { $0.addresses.overlaps(line.virtualAddress..<lineEnd) }
+    if !known.isEmpty { return Set(known.map(\.name)).sorted() }
     let files = files(of: functions)
+    let first = UInt64(bytes.trailingZeroBitCount)
+    let last = 63 - UInt64(bytes.leadingZeroBitCount)
     if let frames = records.frames(in: line) {
       let what = files.contains("TablePage") ? "lock of a page table, in " : ""
-      return "\(what)frame records \(frames.lowerBound) to \(frames.upperBound)"
+      let numbers = (
+        frames.lowerBound + first / records.size, frames.lowerBound + last / records.size
+      )
+      return [what + Self.text("record of frame", "records of frames", numbers)]
     }
-    if line.virtualAddress >= KernelAddresses.stacks { return "stack" }
+    if line.virtualAddress >= KernelAddresses.stacks { return ["stack"] }
     // Memory has no names, but code of one kind touches little else.
     let page = String(line.address & ~4095, radix: 16)
     if !files.isDisjoint(with: Self.tableFiles) {
-      let first = line.address % 4096 / 8
-      return "page table 0x\(page), entries \(first) to \(first + 7)"
+      let entry = line.address % 4096 / 8
+      return [
+        "page table 0x\(page), "
+          + Self.text("entry", "entries", (entry + first / 8, entry + last / 8))
+      ]
     }
     let isHeap = functions.contains { function in
       Self.heapFunctions.contains { function.name.hasPrefix($0) }
     }
-    if isHeap { return "heap page 0x\(page)" }
+    if isHeap { return ["heap page 0x\(page)"] }
     let owners = files.subtracting(Self.commonFiles).sorted()
-    if owners.isEmpty { return "memory, page 0x\(page)" }
-    return "memory of \(owners.joined(separator: ", ")), page 0x\(page)"
+    if owners.isEmpty { return ["memory, page 0x\(page)"] }
+    return ["memory of \(owners.joined(separator: ", ")), page 0x\(page)"]
+  }
+
+  /// One number, or the first and the last of several.
+  private static func text(
+    _ one: String, _ several: String, _ numbers: (first: UInt64, last: UInt64)
+  ) -> String {
+    numbers.first == numbers.last
+      ? "\(one) \(numbers.first)" : "\(several) \(numbers.first) to \(numbers.last)"
   }
 
   /// The files of the source that have code which touches a line, without their endings.
@@ -116,6 +147,17 @@ extension SymbolTable {
   /// The variables of the image that lie in a line.
   func objects(in line: ConflictTrace.Line) -> [String] {
     objects(in: line.virtualAddress..<line.virtualAddress + ConflictTrace.lineSize)
+  }
+
+  /// Those in which some bytes of the line at `start` lie; `bytes` has a bit for each.
+  func objects(at start: UInt64, _ bytes: UInt64) -> [String] {
+    var names: [String] = []
+    for byte in 0..<ConflictTrace.lineSize where bytes >> byte & 1 != 0 {
+      for name in objects(in: start + byte..<start + byte + 1) where !names.contains(name) {
+        names.append(name)
+      }
+    }
+    return names
   }
 }
 

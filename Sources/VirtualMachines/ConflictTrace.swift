@@ -14,6 +14,8 @@ public struct ConflictTrace: Equatable, Sendable {
     public var writes: UInt64
     /// The address of the instruction.
     public var instruction: UInt64
+    /// A bit for each byte of the line to which it did that.
+    public var bytes = UInt64.max
   }
 
   /// A line that several CPUs touched in one window.
@@ -33,6 +35,18 @@ public struct ConflictTrace: Equatable, Sendable {
       accesses.contains { writer in
         writer.writes > 0
           && accesses.contains { $0.cpu != writer.cpu && related(writer.cpu, $0.cpu) }
+      }
+    }
+
+    /// The bytes that any CPU touched, and those that one wrote; a bit for each.
+    var touchedBytes: UInt64 { accesses.reduce(0) { $0 | $1.bytes } }
+    var writtenBytes: UInt64 { accesses.reduce(0) { $1.writes > 0 ? $0 | $1.bytes : $0 } }
+
+    /// Whether a CPU wrote a byte that another one touched: if not, they meet by chance.
+    var hasSharedBytes: Bool {
+      accesses.contains { writer in
+        writer.writes > 0
+          && accesses.contains { $0.cpu != writer.cpu && $0.bytes & writer.bytes != 0 }
       }
     }
   }
@@ -66,7 +80,7 @@ extension ConflictTrace {
       switch self {
       case .unreadable(let path, let reason): "cannot read the trace \(path): \(reason)"
       case .unknownFormat(let firstLine):
-        "not a trace of conflicts of version 1 (it begins with \"\(firstLine)\"): "
+        "not a trace of conflicts of version 2 (it begins with \"\(firstLine)\"): "
           + "rebuild the plugin with `swift build -c release --product ConflictTrace`"
       case .malformed(let line, let text):
         "line \(line) of the trace of conflicts is malformed: \"\(text)\""
@@ -88,7 +102,7 @@ extension ConflictTrace {
   /// Parses the text of such a file.
   public init(parsing text: String) throws(ReadingError) {
     var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-    guard lines.first == "apus-conflict-trace 1" else {
+    guard lines.first == "apus-conflict-trace 2" else {
       throw .unknownFormat(firstLine: String(lines.first?.prefix(40) ?? ""))
     }
     if lines.last == "" { lines.removeLast() }
@@ -128,12 +142,14 @@ extension ConflictTrace {
   private static func read(
     access fields: [Substring], cpus: Int, into windows: inout [Int: Window]
   ) -> Bool {
-    guard fields.count == 8, let number = Int(fields[1]), windows[number] != nil,
+    guard fields.count == 9, let number = Int(fields[1]), windows[number] != nil,
       let address = UInt64(fields[2], radix: 16), let virtual = UInt64(fields[3], radix: 16),
       let cpu = Int(fields[4]), (0..<cpus).contains(cpu), let reads = UInt64(fields[5]),
-      let writes = UInt64(fields[6]), let instruction = UInt64(fields[7], radix: 16)
+      let writes = UInt64(fields[6]), let instruction = UInt64(fields[7], radix: 16),
+      let bytes = UInt64(fields[8], radix: 16)
     else { return false }
-    let access = Access(cpu: cpu, reads: reads, writes: writes, instruction: instruction)
+    let access = Access(
+      cpu: cpu, reads: reads, writes: writes, instruction: instruction, bytes: bytes)
     if let last = windows[number]?.shared.indices.last,
       windows[number]?.shared[last].address == address
     {

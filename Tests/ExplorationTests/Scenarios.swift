@@ -10,7 +10,7 @@ enum Scenarios {
       + RandomOperationScenarios.all
       + FrameAllocatorScenarios.all
       + ConsoleScenarios.all + HeapScenarios.all + SchedulerScenarios.all
-      + BlockingScenarios.all + ParallelScenarios.all
+      + BlockingScenarios.all + InheritanceScenarios.all + ParallelScenarios.all
       + TimerScenarios.all
   }
 

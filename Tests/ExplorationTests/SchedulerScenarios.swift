@@ -9,7 +9,10 @@ import PerCPU
 /// a thread waits that may run there.
 enum SchedulerScenarios {
   static var all: [Scenario] {
-    [join, yield, wakeOrder, affinity, detach, noCPUIdles, semaphore, slices, urgency, parked]
+    [
+      join, yield, wakeOrder, affinity, detach, noCPUIdles, semaphore, slices, urgency, parked,
+      starvation,
+    ]
   }
 
   /// Threads of one run.
@@ -314,6 +317,29 @@ enum SchedulerScenarios {
       }
     }
     machine.atEnd { machine.check(run.log.sorted() == [0, 1, 2], "threads ran: \(run.log)") }
+  }
+
+  /// An urgent thread computes until two less urgent ones of different priorities have had their turns, none of
+  /// which gives way before the other one has had its own.
+  static let starvation = Scenario("Scheduler/starvation") { machine in
+    let run = Run(machine, cpuCount: 1, threads: 3)
+    machine.keep(run)
+    let arrivals = Arrivals()
+    run.start {
+      let priorities: [Thread.Priority] = [.urgent, .normal, .background]
+      for priority in priorities {
+        run.spawn(priority: priority) {
+          if priority != .urgent {
+            arrivals.count.wrappingAdd(1, ordering: .acquiringAndReleasing)
+          }
+          while arrivals.count.load(ordering: .acquiring) < 2 {
+            run.machine.passTime(nanoseconds: 5_000_000)
+            Processor.pause()
+          }
+          run.finish()
+        }.detach()
+      }
+    }
   }
 
   private final class Permits: Sendable {

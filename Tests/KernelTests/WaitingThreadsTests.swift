@@ -59,6 +59,38 @@ import Testing
     Self.free(records)
   }
 
+  @Test func lessUrgentOnesHaveTheirTurns() {
+    let records = Self.makeRecords([6, 3, 0, 0, 3])
+    var waiting = WaitingThreads()
+    var running = records[0]
+    #expect(waiting.exchangeLessUrgent(for: running, after: 0) == nil)
+    for record in records.dropFirst() { waiting.append(record) }
+    var last = 0
+    let turns = (0..<6).map { _ -> Int in
+      guard let next = waiting.exchangeLessUrgent(for: running, after: last) else { return -1 }
+      last = next.pointee.priority
+      // Its slice is over: the urgent one takes the CPU back.
+      #expect(waiting.exchangeFirst(for: next) == running)
+      running = records[0]
+      return records.firstIndex(of: next) ?? -1
+    }
+    #expect(turns == [1, 2, 4, 3, 1, 2])
+    Self.free(records)
+  }
+
+  @Test func oneIsPreemptedOnlyByWhatIsAboveTheLimit() {
+    let records = Self.makeRecords([0, 3, 3, 6, 0])
+    var waiting = WaitingThreads()
+    waiting.append(records[1])
+    waiting.append(records[4])
+    #expect(waiting.exchangeMoreUrgent(for: records[0], above: 3) == nil)
+    waiting.append(records[3])
+    #expect(waiting.exchangeMoreUrgent(for: records[0], above: 3) == records[3])
+    // It stays the first of its priority.
+    #expect(Self.order(waiting) == [1, 0, 4].map { records[$0] })
+    Self.free(records)
+  }
+
   @Test(arguments: 0..<20 as Range<UInt64>)
   func itBehavesLikeArrays(seed: UInt64) {
     var random = SplitMix64(seed: seed)

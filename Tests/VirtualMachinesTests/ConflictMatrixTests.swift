@@ -18,21 +18,21 @@ import Testing
     """
 
   static let sample = """
-    apus-conflict-trace 1
+    apus-conflict-trace 2
     cpus 4
     window 0 1 2
     window 1 2 2
     window 2 9 90
     window 3 8 80
     window 4 8 80
-    access 0 200000 200000 0 1 1 100030
-    access 0 200000 200000 1 1 1 100030
-    access 2 2000 2000 0 1 1 100010
-    access 2 2000 2000 2 1 0 100010
-    access 3 2000 2000 0 1 1 100010
-    access 3 2000 2000 2 1 1 100010
-    access 3 4040 4040 1 1 1 100010
-    access 3 4040 4040 2 1 0 100020
+    access 0 200000 200000 0 1 1 100030 ff
+    access 0 200000 200000 1 1 1 100030 ff
+    access 2 2000 2000 0 1 1 100010 ff
+    access 2 2000 2000 2 1 0 100010 ff
+    access 3 2000 2000 0 1 1 100010 ff
+    access 3 2000 2000 2 1 1 100010 ff
+    access 3 4040 4040 1 1 1 100010 ff
+    access 3 4040 4040 2 1 0 100020 ff
     end 8
 
     """
@@ -73,7 +73,7 @@ import Testing
 
   @Test func linesHaveNamesAndPlaces() throws {
     let line = try Self.matrix().tables[1].cells[0].lines[0]
-    #expect(line.object == "lock of a page table, in frame records 16 to 31")
+    #expect(line.object == "lock of a page table, in records of frames 16 to 17")
     #expect(line.functions.map(\.name) == ["Heap.second()", "third"])
     #expect(line.functions.map(\.places) == [[], ["Sources/VirtualMemory/TablePage.swift:9"]])
   }
@@ -135,7 +135,7 @@ import Testing
         """
 
         fault / map: 1 line
-          1 line: lock of a page table, in frame records 16 to 31
+          1 line: lock of a page table, in records of frames 16 to 17
             Heap.second(): read by CPU 1; written by CPU 1
             third (Sources/VirtualMemory/TablePage.swift:9): read by CPU 2
 
@@ -159,7 +159,7 @@ import Testing
     let symbols = try ConflictTraceTests.symbols()
     try Self.boot().check(symbols)
     let missing = Self.sample.replacing(
-      "access 0 200000 200000 1 1 1 100030", with: "access 0 200000 200000 0 1 1 100031")
+      "access 0 200000 200000 1 1 1 100030 ff", with: "access 0 200000 200000 0 1 1 100031 ff")
     #expect(throws: MatrixTrace.Flaw.wrongPlanted(together: 0, apart: 0, objects: [])) {
       try Self.boot(Self.output, missing).check(symbols)
     }

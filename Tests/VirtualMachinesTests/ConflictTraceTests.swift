@@ -8,25 +8,25 @@ import Testing
 /// The plugin that records cache lines, as far as the host sees it.
 @Suite("Conflict traces") struct ConflictTraceTests {
   static let sample = """
-    apus-conflict-trace 1
+    apus-conflict-trace 2
     cpus 4
     window 0 9 90
     window 1 8 80
     window 2 1 2
     window 3 2 2
-    access 0 5000 5000 0 1 0 100010
-    access 0 5000 5000 1 0 1 100020
-    access 1 2000 2000 0 3 0 100010
-    access 1 2000 2000 1 3 0 100010
-    access 1 4040 4040 2 1 1 100010
-    access 1 4040 4040 2 0 1 100018
-    access 1 4040 4040 3 1 0 100020
-    access 1 9000 100000009000 0 0 1 100030
-    access 1 9000 100000009000 3 0 1 100030
-    access 1 a000 a000 0 0 1 100030
-    access 1 a000 a000 1 0 1 100030
-    access 2 200000 200000 0 1 1 100030
-    access 2 200000 200000 1 1 1 100030
+    access 0 5000 5000 0 1 0 100010 ff
+    access 0 5000 5000 1 0 1 100020 ff
+    access 1 2000 2000 0 3 0 100010 ff
+    access 1 2000 2000 1 3 0 100010 ff
+    access 1 4040 4040 2 1 1 100010 ff
+    access 1 4040 4040 2 0 1 100018 ff
+    access 1 4040 4040 3 1 0 100020 ff
+    access 1 9000 100000009000 0 0 1 100030 ff
+    access 1 9000 100000009000 3 0 1 100030 ff
+    access 1 a000 a000 0 0 1 100030 ff
+    access 1 a000 a000 1 0 1 100030 ff
+    access 2 200000 200000 0 1 1 100030 ff
+    access 2 200000 200000 1 1 1 100030 ff
     end 13
 
     """
@@ -58,9 +58,9 @@ import Testing
     #expect(trace.windows[1]?.shared.map(\.address) == [0x2000, 0x4040, 0x9000, 0xa000])
     #expect(
       trace.windows[1]?.shared[1].accesses == [
-        .init(cpu: 2, reads: 1, writes: 1, instruction: 0x100010),
-        .init(cpu: 2, reads: 0, writes: 1, instruction: 0x100018),
-        .init(cpu: 3, reads: 1, writes: 0, instruction: 0x100020),
+        .init(cpu: 2, reads: 1, writes: 1, instruction: 0x100010, bytes: 0xff),
+        .init(cpu: 2, reads: 0, writes: 1, instruction: 0x100018, bytes: 0xff),
+        .init(cpu: 3, reads: 1, writes: 0, instruction: 0x100020, bytes: 0xff),
       ])
   }
 
@@ -84,12 +84,12 @@ import Testing
   }
 
   @Test(arguments: [
-    "window 1", "access 1 2000 2000 0 3 0", "access 7 2000 2000 0 3 0 100010",
-    "access 1 2000 2000 4 3 0 100010", "access 1 xyz 2000 0 3 0 100010", "end 12", "end 14",
+    "window 1", "access 1 2000 2000 0 3 0", "access 7 2000 2000 0 3 0 100010 ff",
+    "access 1 2000 2000 4 3 0 100010 ff", "access 1 xyz 2000 0 3 0 100010 ff", "end 12", "end 14",
     "window 1 2 3", "cpus x", "hello",
   ])
   func malformedLinesAreNamed(_ line: String) {
-    let start = "apus-conflict-trace 1\ncpus 4\nwindow 1 8 80\n"
+    let start = "apus-conflict-trace 2\ncpus 4\nwindow 1 8 80\n"
     #expect(throws: ConflictTrace.ReadingError.malformed(line: 4, text: line)) {
       try ConflictTrace(parsing: "\(start)\(line)\n")
     }
@@ -100,7 +100,7 @@ import Testing
       try ConflictTrace(parsing: "hello\n")
     }
     #expect(throws: ConflictTrace.ReadingError.incomplete) {
-      try ConflictTrace(parsing: "apus-conflict-trace 1\ncpus 4\nwindow 1 8 80\n")
+      try ConflictTrace(parsing: "apus-conflict-trace 2\ncpus 4\nwindow 1 8 80\n")
     }
     #expect(throws: ConflictTrace.ReadingError.self) {
       try ConflictTrace(contentsOf: "/nonexistent/trace")
@@ -112,7 +112,7 @@ import Testing
     #expect(report.cold == 1)
     #expect(report.lines.map(\.address) == ["0x4040", "0x9000", "0xa000"])
     #expect(
-      report.lines.map(\.object) == ["frame records 16 to 31", "stack", "memory, page 0xa000"])
+      report.lines.map(\.object) == ["records of frames 16 to 17", "stack", "memory, page 0xa000"])
     #expect(
       report.lines[0].functions == [
         .init(name: "Heap.second()", readers: [2], writers: [2]),
@@ -123,9 +123,28 @@ import Testing
 
   @Test func aPageThatTheHeapTouchesIsTheHeaps() throws {
     let text = Self.sample.replacing(
-      "access 1 a000 a000 0 0 1 100030", with: "access 1 a000 a000 0 0 1 100010")
+      "access 1 a000 a000 0 0 1 100030 ff", with: "access 1 a000 a000 0 0 1 100010 ff")
     let report = try Self.measurement(text).report(name: "x", symbols: Self.symbols())
     #expect(report.lines[2].object == "heap page 0xa000")
+  }
+
+  /// `small` is at bytes 8 to 15 of the line, `smaller` from byte 56 on.
+  @Test(
+    arguments: [
+      (0xff00, 0xff00, "small"), (0xff00, 0xff00_0000_0000_ff00, "small, on a line with smaller"),
+      (0xff00, 0xff00_0000_0000_0000, "small, on a line with smaller; no byte is shared"),
+      (0x000f, 0x000f, "small, smaller"),
+    ] as [(UInt64, UInt64, String)])
+  func whatIsTouchedOfALineIsNamed(_ written: UInt64, _ read: UInt64, _ name: String) throws {
+    let line = ConflictTrace.Line(
+      address: 0x5000, virtualAddress: 0x5000,
+      accesses: [
+        .init(cpu: 0, reads: 0, writes: 1, instruction: 1, bytes: written),
+        .init(cpu: 1, reads: 1, writes: 0, instruction: 2, bytes: read),
+      ])
+    let names = ConflictNames(
+      symbols: try Self.symbols(), records: .init(start: 0, size: 4, memory: .init(mebibytes: 0)))
+    #expect(names.line(line).object == name)
   }
 
   @Test func allVariablesOfALineAreNamed() throws {
@@ -140,14 +159,14 @@ import Testing
     #expect(try Self.measurement().flaw(symbols) == nil)
     // Not found.
     let missing = Self.sample.replacing(
-      "access 2 200000 200000 1 1 1 100030", with: "access 2 200000 200000 0 1 1 100031")
+      "access 2 200000 200000 1 1 1 100030 ff", with: "access 2 200000 200000 0 1 1 100031 ff")
     #expect(try Self.measurement(missing).flaw(symbols) != nil)
     // Another line instead.
     let other = Self.sample.replacing("200000", with: "200100")
     #expect(try Self.measurement(other).flaw(symbols) != nil)
     // One too many, where there is none.
     let apart = Self.sample.replacing(
-      "end 13", with: "access 3 8000 8000 0 0 1 1\naccess 3 8000 8000 1 0 1 1\nend 15")
+      "end 13", with: "access 3 8000 8000 0 0 1 1 ff\naccess 3 8000 8000 1 0 1 1 ff\nend 15")
     #expect(try Self.measurement(apart).flaw(symbols)?.contains("only one CPU writes 1") == true)
   }
 

@@ -53,7 +53,7 @@ enum Faults {
   }
 
   /// What an idle CPU does: all frames that the CPU keeps so.
-  private static func zeroAhead() {
+  static func zeroAhead() {
     // The cache has enough of them then.
     var frames = InlineArray<16, PhysicalAddress?>(repeating: nil)
     for index in frames.indices { frames[index] = try? FrameAllocator.shared.allocate() }

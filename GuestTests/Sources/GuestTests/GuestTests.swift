@@ -6,7 +6,8 @@ struct GuestTests {
     TestSuite.run([
       BootTests.suite, InterruptTests.suite, TimeTests.suite, MemoryTests.suite, SoakTests.suite,
       LockTests.suite, FaultTests.suite, MappingTests.suite, ShootdownTests.suite,
-      SharedMemoryTests.suite, ThreadTests.suite, BlockingTests.suite,
+      SharedMemoryTests.suite, ThreadTests.suite, SchedulingTests.suite,
+      BlockingTests.suite,
       TrapTests.suite,
     ])
   }

@@ -8,11 +8,16 @@ import PerCPU
 /// gives it back wakes the first in the queue, which has to be quicker than others who want it; one that
 /// was not when it was woken once is handed the mutex when it is first again. So a mutex that is wanted
 /// often seldom waits for a thread to be woken, and nobody waits for ever.
+///
+/// The owner is as urgent as those in the queue: see `PriorityInheritance`. A thread is also handed the mutex
+/// where a more urgent one waits behind it. So one that is woken to take it, and does not get a CPU, keeps
+/// nobody waiting that is more urgent.
 @usableFromInline
 struct MutexCore: ~Copyable, Sendable {
-  /// The owner's record, or 0, and `queued`. The record's address is compared and never followed.
+  /// The owner's record, or 0, and `queued`. The record's address is followed only with the queue's lock held
+  /// and `queued` set: the owner cannot give the mutex back then, and stays.
   @usableFromInline let word = Atomic<UInt64>(0)
-  private let queue = WaitQueue<UInt8>(0)
+  let queue = WaitQueue(MutexWaiters())
 
   /// Set in `word` when a thread enters the queue, and cleared when the last one is taken out: only with
   /// the queue's lock held. While it is set, `word` is not 0, and all take the slow ways.
@@ -86,22 +91,29 @@ struct MutexCore: ~Copyable, Sendable {
   borrowing func acquireInTurn(_ own: UInt64, until deadline: UInt64) -> Bool {
     precondition(
       word.load(ordering: .relaxed) & ~Self.queued != own, "a mutex is locked by its owner")
+    let thread = Scheduler.currentRecord
     var patience = Self.patient
     while true {
       if spin(own) { return true }
       var isOwner = false
+      var visited: UnsafeMutablePointer<ThreadRecord>?
       let wasWoken = queue.waitInTurn(
         until: deadline, as: patience,
-        unless: { _ in
+        unless: { waiters in
           isOwner = takeOrMarkQueued(own)
+          if isOwner { lend(&waiters) } else { visited = join(&waiters, thread) }
           return isOwner
-        })
+        }, whenQueued: { if let visited { PriorityInheritance.follow(visited) } })
       if isOwner { return true }
+      PriorityInheritance.hasWaited(thread)
       // Acquire pairs with the release in `releaseToQueue`, by whoever made this thread the owner.
       if wasWoken && word.load(ordering: .acquiring) & ~Self.queued == own { return true }
       // Woken, and not taken into account by others any more: the mutex has an owner, or is free for this
       // thread to take. So it tries once more even if its time is over.
-      if !wasWoken { return false }
+      if !wasWoken {
+        withdraw(thread)
+        return false
+      }
       patience = Self.impatient
     }
   }
@@ -165,21 +177,97 @@ struct MutexCore: ~Copyable, Sendable {
       word.load(ordering: .relaxed) & ~Self.queued == own,
       "a mutex is unlocked by a thread that does not own it")
     var isDone = false
-    queue.wake(while: { _, first in
+    var hasBorrowed = false
+    let thread = Scheduler.currentRecord
+    queue.wake(while: { waiters, first in
       if isDone { return false }
       isDone = true
+      if waiters.lent != 0 {
+        _ = PriorityInheritance.lend(waiters.lent, to: thread, isGiven: false)
+        waiters.lent = 0
+        hasBorrowed = true
+      }
       guard let first else {
         // Whoever has set `queued` was taken out by its deadline.
         word.store(0, ordering: .releasing)
         return false
       }
+      waiters.remove(first.record.pointee.rank)
       // Plain stores: with `queued` set nobody else changes the word but to set it, with this lock held.
       let rest = first.isLast ? 0 : Self.queued
-      let next =
-        first.purpose == Self.impatient ? UInt64(UInt(bitPattern: first.record)) | rest : rest
+      // Where a more urgent one waits behind it, it is to be the owner, who is lent that, at once.
+      let isHandedOver =
+        first.purpose == Self.impatient
+        || waiters.highestPriority > first.record.pointee.basePriority
+      let next = isHandedOver ? UInt64(UInt(bitPattern: first.record)) | rest : rest
       word.store(next, ordering: .releasing)
+      lend(&waiters)
       return true
     })
+    // The mutex may be gone.
+    if hasBorrowed { Processor.withInterruptsDisabled { PriorityInheritance.apply(thread) } }
+  }
+}
+
+// What the mutex lends its owner. With the queue's lock held, but for `withdraw`.
+extension MutexCore {
+  /// Counts the running thread, which is about to queue; returns the owner if that is to be followed.
+  private borrowing func join(
+    _ waiters: inout MutexWaiters, _ thread: UnsafeMutablePointer<ThreadRecord>
+  ) -> UnsafeMutablePointer<ThreadRecord>? {
+    let rank = withUnsafePointer(to: self) { PriorityInheritance.willWait(thread, for: $0) }
+    thread.pointee.rank = rank
+    waiters.add(rank)
+    guard let owner = lend(&waiters), PriorityInheritance.visit(owner) else { return nil }
+    Processor.disablePreemption()
+    return owner
+  }
+
+  /// Counts a thread no more whose time is over.
+  private borrowing func withdraw(_ thread: UnsafeMutablePointer<ThreadRecord>) {
+    let visited: UnsafeMutablePointer<ThreadRecord>? = queue.withState { waiters in
+      waiters.remove(thread.pointee.rank)
+      guard let owner = lend(&waiters), PriorityInheritance.visit(owner) else { return nil }
+      Processor.disablePreemption()
+      return owner
+    }
+    if let visited { PriorityInheritance.follow(visited) }
+  }
+
+  /// Counts a thread by its priority as it is now, if it is in the queue; returns the owner if that is visited
+  /// and to be followed. By whoever visits the thread.
+  borrowing func reconsider(
+    _ thread: UnsafeMutablePointer<ThreadRecord>
+  ) -> UnsafeMutablePointer<ThreadRecord>? {
+    queue.withState { waiters in
+      if !thread.pointee.wait.isQueued { return nil }
+      waiters.remove(thread.pointee.rank)
+      thread.pointee.rank = PriorityInheritance.priority(of: thread)
+      waiters.add(thread.pointee.rank)
+      guard let owner = lend(&waiters), PriorityInheritance.visit(owner) else { return nil }
+      return owner
+    }
+  }
+
+  /// Lends the owner, if there is one, the highest priority in the queue if that is above its own; returns the
+  /// owner if something has changed.
+  @discardableResult
+  private borrowing func lend(
+    _ waiters: inout MutexWaiters
+  ) -> UnsafeMutablePointer<ThreadRecord>? {
+    let highest = UInt8(truncatingIfNeeded: waiters.highestPriority)
+    let seen = word.load(ordering: .relaxed)
+    guard seen & Self.queued != 0,
+      let owner = UnsafeMutablePointer<ThreadRecord>(bitPattern: UInt(seen & ~Self.queued))
+    else { return nil }
+    let lent = Int(highest) > owner.pointee.basePriority ? highest : 0
+    if lent == waiters.lent { return nil }
+    if waiters.lent != 0 {
+      _ = PriorityInheritance.lend(waiters.lent, to: owner, isGiven: false)
+    }
+    waiters.lent = lent != 0 && PriorityInheritance.lend(lent, to: owner) ? lent : 0
+    PriorityInheritance.apply(owner)
+    return owner
   }
 }
 

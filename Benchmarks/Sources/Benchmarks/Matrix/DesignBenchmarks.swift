@@ -72,7 +72,7 @@ enum DesignBenchmarks {
     Marks.stop()
     loop(run.rounds) {
       map()
-      FrameAllocator.shared.zeroAhead(count: Int(pageCount))
+      Faults.zeroAhead()
       Marks.start()
       var address = pages
       Run(rounds: Int(pageCount), isEmpty: run.isEmpty)() {
