@@ -146,6 +146,15 @@ extension Thread {
     }
   }
 
+  /// What is to be said of the thread on a CPU that has been stopped; `nil` where it was idle.
+  package static func snapshotWithoutLocks(of cpu: CPU) -> ThreadSnapshot? {
+    let queue = Scheduler.queues.pointer(for: cpu)
+    let word = UInt(queue.pointee.running.load(ordering: .relaxed))
+    guard !queue.pointee.isIdle, let thread = UnsafeMutablePointer<ThreadRecord>(bitPattern: word)
+    else { return nil }
+    return ThreadSnapshot(thread)
+  }
+
   /// What is to be said of the running thread where nothing may be waited for; `nil` where there is none.
   package static var snapshotOfCurrent: ThreadSnapshot? {
     guard let thread = Processor.thread?.assumingMemoryBound(to: ThreadRecord.self),
