@@ -9,7 +9,7 @@ TEXTS ?= /usr/include/linux
 APUS = .build/release/apus
 SWIFT_FILES = $(wildcard Package.swift Sources Tests GuestTests Benchmarks Examples)
 
-.PHONY: help setup build run test test-host test-thread test-guest test-examples bench verify soak corpus fuzz lint \
+.PHONY: help setup build run test test-host test-thread test-guest test-examples bench bench-report verify soak corpus fuzz lint \
   format install clean
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make test-guest     run the tests that boot virtual machines'
 	@echo 'make test-examples  run the tests of the command with the examples'
 	@echo 'make bench          count what the operations of the kernel cost, and compare'
+	@echo 'make bench-report   measure all, with Linux and up to 16 CPUs, and make Documentation/Figures.md of it'
 	@echo 'make verify         check the models of the protocols with spin'
 	@echo 'make explore        run the kernel in many orders (SCENARIO=name SCHEDULES=n SEED=n SCHEDULE=…)'
 	@echo 'make soak           boot 200 times over all machines; ten million operations on memory'
@@ -62,6 +63,9 @@ test-examples: setup
 
 bench: build
 	@$(APUS) bench
+
+bench-report: build
+	@Tools/bench-report
 
 verify: setup
 	@Tools/verify

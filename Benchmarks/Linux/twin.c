@@ -1,9 +1,9 @@
 // The operations of `apus bench` on Linux: the only program of a virtual machine, its process 1.
 //
-// The kernel passes the names of benchmarks as its arguments. For each, the program does what `Benchmarks`
-// does on Apus: it prints rounds and operations, and passes marks around five runs, which the plugin of
-// QEMU counts (`Sources/InstructionCounter`). At the end it switches the machine off. It is linked
-// statically, so that nothing else has to be in the machine.
+// The kernel passes as arguments how often each benchmark is measured, and their names. For each, the
+// program does what `Benchmarks` does on Apus: it prints rounds and operations, and passes marks around
+// five runs, which the plugin of QEMU counts or times (`Sources/InstructionCounter`). At the end it
+// switches the machine off. It is linked statically, so that nothing else has to be in the machine.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
@@ -215,6 +215,55 @@ static void semaphore_pairs(struct run run) {
   })
 }
 
+// Two threads wake each other by semaphores, which is by futexes.
+static sem_t there, back;
+static void make_two_semaphores(void) {
+  sem_init(&there, 0, 0);
+  sem_init(&back, 0, 0);
+}
+static void *serve(void *argument) {
+  struct run run = *(struct run *)argument;
+  RUN({
+    sem_wait(&there);
+    sem_post(&back);
+  })
+  return NULL;
+}
+static void ping_pong(struct run run) {
+  pthread_t server;
+  require(pthread_create(&server, NULL, serve, &run) == 0, "pthread_create");
+  RUN({
+    sem_post(&there);
+    sem_wait(&back);
+  })
+  pthread_join(server, NULL);
+}
+
+// The same by a byte through each of two pipes.
+static int requests[2], answers[2];
+static void make_pipes(void) {
+  require(pipe(requests) == 0 && pipe(answers) == 0, "pipe");
+}
+static void *serve_pipe(void *argument) {
+  struct run run = *(struct run *)argument;
+  char byte;
+  RUN({
+    require(read(requests[0], &byte, 1) == 1, "read");
+    require(write(answers[1], &byte, 1) == 1, "write");
+  })
+  return NULL;
+}
+static void pipe_ping_pong(struct run run) {
+  pthread_t server;
+  char byte = 1;
+  require(pthread_create(&server, NULL, serve_pipe, &run) == 0, "pthread_create");
+  RUN({
+    require(write(requests[1], &byte, 1) == 1, "write");
+    require(read(answers[0], &byte, 1) == 1, "read");
+  })
+  pthread_join(server, NULL);
+}
+
 static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static void rwlock_pairs(struct run run) {
   RUN({
@@ -222,6 +271,16 @@ static void rwlock_pairs(struct run run) {
     pthread_rwlock_unlock(&rwlock);
   })
 }
+
+static void rwlock_write_pairs(struct run run) {
+  RUN({
+    pthread_rwlock_wrlock(&rwlock);
+    pthread_rwlock_unlock(&rwlock);
+  })
+}
+
+static _Thread_local volatile long local;
+static void thread_locals(struct run run) { RUN(local += 1) }
 
 static const struct benchmark {
   const char *name;
@@ -246,6 +305,11 @@ static const struct benchmark {
     {"mutex-pair", 10000, 1, nothing, mutex_pairs, false},
     {"semaphore-pair", 10000, 1, make_semaphore, semaphore_pairs, false},
     {"rwlock-read-pair", 10000, 1, nothing, rwlock_pairs, false},
+    {"rwlock-write-pair", 10000, 1, nothing, rwlock_write_pairs, false},
+    {"thread-local", 10000, 1, nothing, thread_locals, false},
+    // A round is a wake-up there and one back.
+    {"ping-pong-one-cpu", 1000, 2, make_two_semaphores, ping_pong, false},
+    {"channel-ping-pong", 1000, 2, make_pipes, pipe_ping_pong, false},
     // Last, because the areas stay.
     {"map-unmap-4k-1000-areas", 500, 1, make_areas, map_unmap_4k, false},
     {"fault-zeroed-1000-areas", 2000, 1, make_areas, faults, true},
@@ -285,8 +349,11 @@ static const struct benchmark *find(const char *name) {
 }
 
 int main(int argc, char **argv) {
-  for (int index = 1; index < argc; index++) {
-    measure(find(argv[index]));
+  require(argc > 1 && atoi(argv[1]) > 0, "no number of repetitions");
+  for (int index = 2; index < argc; index++) {
+    for (int left = atoi(argv[1]); left > 0; left--) {
+      measure(find(argv[index]));
+    }
   }
   fflush(stdout);
   reboot(RB_POWER_OFF);

@@ -25,6 +25,7 @@ struct BenchCommand: ParsableCommand {
         apus bench --only frame-pair --profile
         apus bench --set-thresholds
         apus bench --linux
+        apus bench --scaling --json scaling.json
 
       Exit status:
         0        all is measured, and nothing is above its threshold
@@ -86,11 +87,18 @@ struct BenchCommand: ParsableCommand {
       """)
   var linux = false
 
+  @Flag(
+    help: """
+      Measure other things: what operations cost and share on 1 to 16 CPUs, and beside how much; some \
+      minutes. --only chooses of these then.
+      """)
+  var scaling = false
+
   @Flag(help: "Name each line that CPUs share, and the functions that touch it.")
   var verbose = false
 
   /// What stands for the missing file of `--json`.
-  private static let standardOutput = "-"
+  static let standardOutput = "-"
 
   /// Gives `--json` its default where no file follows. The parser has no options with an optional
   /// value.
@@ -112,6 +120,7 @@ struct BenchCommand: ParsableCommand {
     for (flag, file) in files where file?.isEmpty == true {
       throw ValidationError("\(flag): give a file")
     }
+    if scaling { return try validateScaling() }
     let benchmarks: [Benchmark]
     do throws(BenchmarkCatalog.UnknownName) {
       benchmarks = try BenchmarkCatalog.benchmarks(named: only)
@@ -127,6 +136,7 @@ struct BenchCommand: ParsableCommand {
   }
 
   mutating func run() throws {
+    if scaling { return try measureScaling() }
     let benchmarks = try BenchmarkCatalog.benchmarks(named: only).map { $0.with(pageTables) }
     if list {
       for benchmark in benchmarks { StandardOutput.write(benchmark.name) }
@@ -148,9 +158,7 @@ struct BenchCommand: ParsableCommand {
     let counter = try QEMUPlugin.instructionCounter.path()
     let recorder = try QEMUPlugin.conflictTrace.path()
     let profiler = profile ? try QEMUPlugin.instructionProfile.path() : nil
-    guard QEMUCommandLine.version() != nil else {
-      throw CommandFailure(VirtualMachineError.qemuMissing)
-    }
+    try Self.requireQEMU()
     let directory = try TemporaryDirectory()
     defer { directory.remove() }
 
@@ -166,7 +174,7 @@ struct BenchCommand: ParsableCommand {
       counter: counter, recorder: recorder, directory: directory)
     var report = BenchmarkReport(facts: .init(root: kernel.root))
     try measure(benchmarks, by: runner, into: &report)
-    if let twin { try measure(benchmarks, on: twin, counter, directory, into: &report) }
+    if let twin { try measure(benchmarks, on: twin, runner, counter, directory, into: &report) }
     let profiles =
       try profiler.map { try profile(benchmarks, by: runner, plugin: $0, kernel) } ?? ""
     try write(report, comparedTo: former, followedBy: profiles)
@@ -188,6 +196,12 @@ struct BenchCommand: ParsableCommand {
     guard FileManager.default.fileExists(atPath: "\(kernel.root)/Benchmarks/Package.swift") else {
       throw CommandFailure(
         "the kernel in \(kernel.root) has no benchmarks; set APUS_HOME to a clone of Apus")
+    }
+  }
+
+  static func requireQEMU() throws {
+    guard QEMUCommandLine.version() != nil else {
+      throw CommandFailure(VirtualMachineError.qemuMissing)
     }
   }
 
@@ -220,21 +234,39 @@ struct BenchCommand: ParsableCommand {
   }
 
   private func measure(
-    _ benchmarks: [Benchmark], on twin: LinuxTwin, _ counter: String,
+    _ benchmarks: [Benchmark], on twin: LinuxTwin, _ runner: BenchmarkRunner, _ counter: String,
     _ directory: TemporaryDirectory, into report: inout BenchmarkReport
   ) throws {
     let line = StatusLine(isShown: true)
     defer { line.clear() }
     let common = benchmarks.filter { $0.linux != nil }
     line.show("measuring Linux: \(common.count) benchmarks in one boot")
-    let figures: [Double]
     do throws(LinuxTwin.Failure) {
-      figures = try twin.measure(common, counter: counter, directory: directory)
+      let figures = try twin.measure(
+        common, .instructions, counter: counter, directory: directory)
+      report.adopt(figures, of: common, onLinux: twin.package)
     } catch {
       line.clear()
       throw CommandFailure(error)
     }
-    report.adopt(figures, of: common, onLinux: twin.package)
+    line.show("timing Linux: \(common.count) benchmarks in one boot")
+    let times: [Double]
+    do throws(LinuxTwin.Failure) {
+      times = try twin.measure(common, .processorTime, counter: counter, directory: directory)
+    } catch {
+      line.clear()
+      throw CommandFailure(error)
+    }
+    for (index, benchmark) in common.enumerated() {
+      line.show("timing \(index + 1) of \(common.count): \(benchmark.name)")
+      do throws(BenchmarkRunner.Failure) {
+        let time = try runner.time(benchmark)
+        report.adopt(.init(apus: time, linux: times[index]), of: benchmark)
+      } catch {
+        line.clear()
+        throw CommandFailure(error)
+      }
+    }
   }
 
   /// The profiles of all benchmarks that have one, each after an empty line.

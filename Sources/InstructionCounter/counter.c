@@ -1,6 +1,10 @@
 // Counts the guest instructions that every vCPU executes, and notes all counts at each mark.
 //
-//   qemu-system-x86_64 … -plugin libInstructionCounter.so,entry=0xA,marks=0xB,out=FILE
+//   qemu-system-x86_64 … -plugin libInstructionCounter.so,entry=0xA,marks=0xB[,clock=0xC],out=FILE
+//
+// With `clock` it does not count instructions, but nanoseconds of the host, which cost the guest nothing
+// between marks: 1 is wall time, 2 the processor time of the thread that runs the vCPU of the mark; at a
+// mark all vCPUs have the same count.
 //
 // A mark is the execution of an address: `entry` is mark 0, the byte `marks + n` is mark n. The
 // instruction at the mark belongs to what comes after it. `call marks + n` therefore costs the
@@ -29,6 +33,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define PLUGIN_NAME "InstructionCounter"
 #include "plugin_options.h"
@@ -65,6 +70,9 @@ static _Atomic uint64_t event_count;
 static uint64_t entry_address;
 static uint64_t marks_address;
 
+enum { no_clock, wall_clock, thread_clock };
+static uint64_t clock_kind = no_clock;
+
 static struct event *event_at(uint64_t index) {
   return (struct event *)(events + index * event_size);
 }
@@ -79,6 +87,12 @@ static void count_instruction(unsigned int vcpu, void *data) {
   atomic_store_explicit(&counters[vcpu].instructions, count_of(vcpu) + 1, memory_order_relaxed);
 }
 
+static uint64_t nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(clock_kind == thread_clock ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static void record_mark(unsigned int vcpu, void *data) {
   // No ordering with the other vCPUs' counters is needed: the guest's own synchronisation orders
   // what it did before the mark, and their latest few instructions have no defined moment.
@@ -87,8 +101,9 @@ static void record_mark(unsigned int vcpu, void *data) {
     struct event *event = event_at(index);
     event->mark = (uint16_t)(uintptr_t)data;
     event->vcpu = vcpu;
+    uint64_t time = clock_kind == no_clock ? 0 : nanoseconds();
     for (unsigned int other = 0; other < vcpu_count; other++) {
-      event->counts[other] = count_of(other);
+      event->counts[other] = clock_kind == no_clock ? count_of(other) : time;
     }
     atomic_store_explicit(&event->complete, true, memory_order_release);
   }
@@ -108,6 +123,8 @@ static void instrument(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
     } else if (address >= marks_address && address - marks_address < MARK_COUNT) {
       callback = record_mark;
       mark = address - marks_address;
+    } else if (clock_kind != no_clock) {
+      continue;
     }
     qemu_plugin_register_vcpu_insn_exec_cb(instruction, callback, QEMU_PLUGIN_CB_NO_REGS,
                                            (void *)mark);
@@ -149,10 +166,11 @@ static void write_counts(qemu_plugin_id_t id, void *data) {
 }
 
 static const struct plugin_options options = {
-  2,
+  3,
   (const struct plugin_option[]){
-    {"entry", "ADDRESS", &entry_address, 0, UINT64_MAX},
-    {"marks", "ADDRESS", &marks_address, 0, UINT64_MAX},
+    {"entry", "ADDRESS", &entry_address, 0, UINT64_MAX, false},
+    {"marks", "ADDRESS", &marks_address, 0, UINT64_MAX, false},
+    {"clock", "1 or 2", &clock_kind, wall_clock, thread_clock, true},
   },
 };
 

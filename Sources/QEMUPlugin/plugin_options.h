@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// An option that has to be given: a number written as 0x and 1 to 16 hexadecimal digits.
+// An option: a number written as 0x and 1 to 16 hexadecimal digits.
 struct plugin_option {
   const char *name;
   // What its value is, for the usage and for a complaint.
@@ -21,6 +21,8 @@ struct plugin_option {
   uint64_t *value;
   uint64_t least;
   uint64_t most;
+  // Without it the value stays what it was.
+  bool is_optional;
 };
 
 struct plugin_options {
@@ -83,7 +85,7 @@ static inline bool open_output(const struct plugin_options *known, int argc, cha
     }
   }
   for (size_t index = 0; index < known->count; index++) {
-    if ((given >> index & 1) == 0) {
+    if ((given >> index & 1) == 0 && !known->options[index].is_optional) {
       return refuse(known, "missing option: ", known->options[index].name);
     }
   }

@@ -86,6 +86,25 @@ public struct BenchmarkCounts: Equatable, Sendable {
     return runs
   }
 
+  /// What times are made of: of each run the shortest of several measurements, which the host disturbed
+  /// least.
+  init?(shortestOf measurements: [BenchmarkCounts]) {
+    guard let first = measurements.first else { return nil }
+    self.init(
+      runs: first.runs.indices.map { run in measurements.map { $0.runs[run] }.min() ?? 0 },
+      rounds: first.rounds, operations: first.operations)
+  }
+
+  private init(runs: [UInt64], rounds: Int, operations: Int) {
+    (self.runs, self.rounds, self.operations) = (runs, rounds, operations)
+  }
+
+  /// The time of one operation: of the long runs only, as the difference of two times that are nearly
+  /// the same has little in it but noise.
+  var timePerOperation: Double {
+    max(0, Double(runs[2]) - Double(runs[4])) / Double(2 * rounds * operations)
+  }
+
   /// The instructions of one operation, without those of the loop around it.
   public var perOperation: Double {
     let work = Double(runs[2]) - Double(runs[1])

@@ -52,6 +52,23 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
     public var target: Double?
     public var peer: Double?
     public var linux: Double?
+    /// How long it takes, if Linux was measured along with it.
+    public var time: Time?
+
+    /// Nanoseconds of the host's processor for one operation, on one CPU, the best of several: they depend
+    /// on the host, so that only the ratio says something.
+    public struct Time: Equatable, Sendable, Codable {
+      public var apus: Double
+      public var linux: Double
+
+      public init(apus: Double, linux: Double) {
+        self.apus = apus
+        self.linux = linux
+      }
+
+      /// How much longer Linux takes; nothing where one of them is too short to be measured.
+      public var ratio: Double? { min(apus, linux) < 0.1 ? nil : linux / apus }
+    }
 
     /// The figure of a benchmark, to two places after the point.
     public init(_ benchmark: Benchmark, value: Double) {
@@ -77,6 +94,7 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
       try container.encode(target, forKey: .target)
       try container.encode(peer, forKey: .peer)
       try container.encode(linux, forKey: .linux)
+      try container.encode(time, forKey: .time)
     }
   }
 
@@ -112,6 +130,14 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
       for index in results.indices where results[index].name == benchmark.name {
         results[index].linux = (figure * 100).rounded() / 100
       }
+    }
+  }
+
+  /// Enters how long an operation takes.
+  public mutating func adopt(_ time: Result.Time, of benchmark: Benchmark) {
+    for index in results.indices where results[index].name == benchmark.name {
+      results[index].time = .init(
+        apus: (time.apus * 100).rounded() / 100, linux: (time.linux * 100).rounded() / 100)
     }
   }
 
@@ -161,7 +187,37 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
     }
     var notes = conflicts.map { "\($0.name): \($0.cold) lines in the first window, when cold\n" }
     if let linux { notes.append("linux: \(linux), 1 CPU; a system call is in what it does\n") }
-    return TextTable.aligned(rows, texts: [0, 2]) + notes.joined()
+    return Self.aligned(rows) + notes.joined() + times
+  }
+
+  /// What Linux needs as a multiple of what Apus needs, in instructions and in time; empty if no time was
+  /// measured.
+  private var times: String {
+    var rows = [["beside Linux", "instructions", "", "ns", "linux ns", "time"]]
+    for result in results {
+      guard let time = result.time, let linux = result.linux else { continue }
+      rows.append([
+        result.name, result.value > 0 ? Self.times(linux / result.value) : "-", "",
+        Self.nanoseconds(time.apus), Self.nanoseconds(time.linux),
+        time.ratio.map(Self.times) ?? "-",
+      ])
+    }
+    return rows.count == 1 ? "" : "\n" + Self.aligned(rows)
+  }
+
+  /// Columns: names and units to the left, numbers to the right.
+  private static func aligned(_ rows: [[String]]) -> String {
+    TextTable.lines(rows, text: [0, 2]).map { "\($0)\n" }.joined()
+  }
+
+  /// A ratio, as `3.1 times`.
+  private static func times(_ ratio: Double) -> String {
+    String(format: ratio < 1 ? "%.2f times" : ratio < 10 ? "%.1f times" : "%.0f times", ratio)
+  }
+
+  /// A time with no more digits than mean something.
+  private static func nanoseconds(_ time: Double) -> String {
+    text(time < 100 ? (time * 10).rounded() / 10 : time.rounded())
   }
 
   /// A change in percent, as `+4.9 %`.

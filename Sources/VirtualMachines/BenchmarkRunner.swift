@@ -1,3 +1,5 @@
+import ELF
+
 /// Boots the images that benchmarks need, twice each, and makes figures of what was counted.
 public struct BenchmarkRunner {
   /// Why there is no figure.
@@ -94,9 +96,42 @@ public struct BenchmarkRunner {
     }
   }
 
-  private func instructions(_ benchmark: Benchmark) throws(Failure) -> Double {
+  /// How often times are measured, of which the shortest counts.
+  static let timings = 5
+
+  /// The nanoseconds of the host's processor that one operation takes, without the clock of
+  /// instructions, in a machine like the one in which `LinuxTwin` measures.
+  public func time(_ benchmark: Benchmark) throws(Failure) -> Double {
     var configuration = VirtualMachineConfiguration(image: benchmarks, programName: "Benchmarks")
     configuration.arguments = [benchmark.imageName]
+    configuration.pageTables = benchmark.pageTables
+    configuration.logLevel = .error
+    configuration.machine = LinuxTwin.machine
+    configuration.cpus = LinuxTwin.cpus
+    configuration.counted = .processorTime
+    var measurements: [BenchmarkCounts] = []
+    for _ in 0..<Self.timings {
+      let run = try count(benchmark, configuration)
+      let counts = try naming(benchmark) { () throws(BenchmarkCounts.Failure) in
+        try BenchmarkCounts(output: run.output, counts: run.counts)
+      }
+      measurements.append(counts)
+    }
+    return BenchmarkCounts(shortestOf: measurements)?.timePerOperation ?? 0
+  }
+
+  private func instructions(_ benchmark: Benchmark) throws(Failure) -> Double {
+    try instructions(benchmark, arguments: [benchmark.imageName])
+  }
+
+  /// The same with other arguments for the image, or other memory.
+  func instructions(
+    _ benchmark: Benchmark, arguments: [String],
+    memory: MemorySize = VirtualMachineConfiguration.defaultMemory
+  ) throws(Failure) -> Double {
+    var configuration = VirtualMachineConfiguration(image: benchmarks, programName: "Benchmarks")
+    configuration.arguments = arguments
+    configuration.memory = memory
     configuration.pageTables = benchmark.pageTables
     configuration.logLevel = .error
     return try twice(benchmark, configuration) { (run: CountedRun) throws(Failure) -> Figure in
@@ -121,9 +156,9 @@ public struct BenchmarkRunner {
     return value
   }
 
-  private func boot(_ benchmark: Benchmark) throws(Failure) -> Double {
+  func boot(_ benchmark: Benchmark, memory: MemorySize = bootMemory) throws(Failure) -> Double {
     var configuration = VirtualMachineConfiguration(image: helloWorld, programName: "HelloWorld")
-    configuration.memory = Self.bootMemory
+    configuration.memory = memory
     configuration.pageTables = benchmark.pageTables
     return try twice(benchmark, configuration) { (run: CountedRun) throws(Failure) -> Figure in
       guard
@@ -135,6 +170,40 @@ public struct BenchmarkRunner {
       return Figure(value: Double(counts.reduce(0, +)), counts: counts)
     }
   }
+
+  /// Boots once for operations on all CPUs.
+  ///
+  /// - Parameters:
+  ///   - factor: how many times the image's rounds.
+  ///   - timed: takes times without the clock of instructions, in place of counts and of cache lines.
+  func scaling(
+    _ operations: [String], factor: Int, cpus: Int, memory: MemorySize, pageTables: PageTables,
+    timed: Bool = false
+  ) throws(Failure) -> ScalingBoot {
+    let benchmark = Benchmark("scaling on \(cpus) CPUs")
+    var configuration = VirtualMachineConfiguration(image: benchmarks, programName: "Benchmarks")
+    configuration.arguments = ["--scaling", "\(factor)"] + operations
+    configuration.cpus = cpus
+    configuration.memory = memory
+    configuration.pageTables = pageTables
+    configuration.logLevel = .error
+    configuration.counted = timed ? .wallTime : .instructions
+    let file = directory.path("scaling-conflicts")
+    if !timed { configuration.conflictTrace = .init(plugin: recorder, output: file) }
+    let run = try count(benchmark, configuration)
+    var trace: ConflictTrace?
+    if !timed {
+      trace = try naming(benchmark) { () throws(ConflictTrace.ReadingError) in
+        try ConflictTrace(contentsOf: file)
+      }
+    }
+    return try naming(benchmark) { () throws(BenchmarkCounts.Failure) in
+      try ScalingBoot(output: run.output, counts: run.counts, trace: trace)
+    }
+  }
+
+  /// The names in the image of the package `Benchmarks`.
+  func symbols() throws(Failure) -> SymbolTable { try image(benchmarks).symbols }
 
   private func bootTime(_ benchmark: Benchmark) throws(Failure) -> Double {
     var configuration = VirtualMachineConfiguration(image: helloWorld, programName: "HelloWorld")
@@ -280,7 +349,7 @@ public struct BenchmarkRunner {
     named name: String, _ configuration: VirtualMachineConfiguration
   ) throws(Failure) -> String {
     var configuration = configuration
-    configuration.instructionClock = true
+    configuration.instructionClock = configuration.counted == .instructions
     configuration.timeout = configuration.timeout ?? Self.timeout
     let (outcome, output, log) = try run(configuration)
     guard outcome.reason == .exited(status: 0) else {

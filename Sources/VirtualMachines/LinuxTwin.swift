@@ -50,20 +50,33 @@ public struct LinuxTwin {
     (package, kernel, program) = (String(lines[0]), String(lines[1]), String(lines[2]))
   }
 
+  /// The machine in which Linux comes up under the clock of instructions.
+  public static let machine = MachineType.q35
+  public static let cpus = 1
+
   /// Measures benchmarks, all in one boot.
   ///
   /// - Parameters:
-  ///   - counter: the path of the plugin that counts instructions.
+  ///   - counted: instructions, or nanoseconds without the clock of instructions.
+  ///   - counter: the path of the plugin that counts.
   ///   - directory: where files of the run are put.
-  /// - Returns: the instructions of one operation of each, in the same order.
+  /// - Returns: the instructions or nanoseconds of one operation of each, in the same order.
   public func measure(
-    _ benchmarks: [Benchmark], counter: String, directory: TemporaryDirectory
+    _ benchmarks: [Benchmark], _ counted: VirtualMachineConfiguration.Counted, counter: String,
+    directory: TemporaryDirectory
   ) throws(Failure) -> [Double] {
-    let counts = directory.path("linux-counts")
-    let output = try run(benchmarks, counter: counter, counts: counts, initrd: initrd(directory))
+    var configuration = VirtualMachineConfiguration(image: program, programName: "twin")
+    configuration.cpus = Self.cpus
+    configuration.machine = Self.machine
+    configuration.instructionClock = counted == .instructions
+    configuration.counted = counted
+    configuration.counting = .init(plugin: counter, output: directory.path("linux-counts"))
+    let repetitions = counted == .instructions ? 1 : BenchmarkRunner.timings
+    let output = try run(benchmarks, repetitions, configuration, initrd: initrd(directory))
     do {
       return try Self.figures(
-        of: benchmarks, output: output, counts: InstructionCounts(contentsOf: counts))
+        of: benchmarks, repetitions: repetitions, output: output,
+        counts: InstructionCounts(contentsOf: directory.path("linux-counts")))
     } catch let failure as Failure {
       throw failure
     } catch {
@@ -76,8 +89,10 @@ public struct LinuxTwin {
     let root = directory.path("linux-root")
     let archive = directory.path("linux-initrd")
     do {
-      try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: false)
-      try FileManager.default.copyItem(atPath: program, toPath: "\(root)/init")
+      if !FileManager.default.fileExists(atPath: root) {
+        try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: false)
+        try FileManager.default.copyItem(atPath: program, toPath: "\(root)/init")
+      }
       return try RootFileSystem.pack(directory: root, to: archive).path
     } catch {
       throw .failed("its root file system cannot be made: \(error)")
@@ -85,23 +100,19 @@ public struct LinuxTwin {
   }
 
   private func run(
-    _ benchmarks: [Benchmark], counter: String, counts: String, initrd: String
+    _ benchmarks: [Benchmark], _ repetitions: Int, _ configuration: VirtualMachineConfiguration,
+    initrd: String
   ) throws(Failure) -> String {
     let symbols: SymbolTable
     do { symbols = SymbolTable(try ELFFile(path: program).symbols()) } catch {
       throw .failed(error.description)
     }
-    var configuration = VirtualMachineConfiguration(image: program, programName: "twin")
-    configuration.cpus = 1
-    configuration.machine = .q35
-    configuration.instructionClock = true
-    configuration.counting = .init(plugin: counter, output: counts)
     var commandLine = QEMUCommandLine(configuration)
     commandLine.marks = .init(symbols)
     let words = commandLine.arguments(
       kernel: kernel, initrd: initrd,
       parameters: ["console=ttyS0", "quiet", "loglevel=0", "mitigations=off", "panic=-1", "--"]
-        + benchmarks.map(\.name))
+        + ["\(repetitions)"] + benchmarks.map(\.name))
     guard let qemu = File.program(configuration.qemu) else { throw .failed("there is no QEMU") }
     var process = ChildProcess(path: qemu, arguments: words)
     process.timeout = Self.timeout
@@ -125,30 +136,42 @@ public struct LinuxTwin {
     }
   }
 
-  /// Makes figures of what the program has printed, a line for each benchmark, and of its marks, which
-  /// are those of one benchmark after the other.
+  /// Makes figures of what the program has printed, a line for each measurement, and of its marks, which
+  /// are those of one measurement after the other; of times each benchmark has several.
   static func figures(
-    of benchmarks: [Benchmark], output: String, counts: InstructionCounts
+    of benchmarks: [Benchmark], repetitions: Int = 1, output: String, counts: InstructionCounts
   ) throws -> [Double] {
+    let measurements = try measurements(
+      count: benchmarks.count * repetitions, output: output, counts: counts)
+    if repetitions == 1 { return measurements.map(\.perOperation) }
+    return benchmarks.indices.map { index in
+      let own = measurements[index * repetitions..<(index + 1) * repetitions]
+      return BenchmarkCounts(shortestOf: Array(own))?.timePerOperation ?? 0
+    }
+  }
+
+  private static func measurements(
+    count: Int, output: String, counts: InstructionCounts
+  ) throws -> [BenchmarkCounts] {
     let lines = output.split(whereSeparator: \.isNewline)
     let starts = counts.events.indices.filter {
       counts.events[$0].mark == BenchmarkCounts.Mark.phase
     }
-    guard lines.count == benchmarks.count,
-      starts.count == benchmarks.count * BenchmarkCounts.runCount, starts.first == 0
+    guard lines.count == count,
+      starts.count == count * BenchmarkCounts.runCount, starts.first == 0
     else {
       throw Failure.failed(
-        "it was to measure \(benchmarks.count) benchmarks; there are \(starts.count) runs, and it "
+        "it was to measure \(count) benchmarks; there are \(starts.count) runs, and it "
           + "printed:\n\(output.suffix(2000))")
     }
-    return try benchmarks.indices.map { index in
+    return try (0..<count).map { index in
       let next = (index + 1) * BenchmarkCounts.runCount
       let end = next < starts.count ? starts[next] : counts.events.count
       let own = InstructionCounts(
         cpus: counts.cpus,
         events: Array(counts.events[starts[index * BenchmarkCounts.runCount]..<end]),
         dropped: counts.dropped, total: counts.total)
-      return try BenchmarkCounts(output: String(lines[index]), counts: own).perOperation
+      return try BenchmarkCounts(output: String(lines[index]), counts: own)
     }
   }
 }

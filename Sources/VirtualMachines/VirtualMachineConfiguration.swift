@@ -26,6 +26,15 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
     }
   }
 
+  /// What the plugin counts between marks.
+  public enum Counted: UInt64, Sendable {
+    case instructions = 0
+    /// Nanoseconds of the host's time.
+    case wallTime = 1
+    /// Nanoseconds that the host's processors spend on the thread that runs the virtual CPU.
+    case processorTime = 2
+  }
+
   /// QEMU: a name that is looked for on the PATH, or a path.
   public var qemu = QEMUCommandLine.program
   /// The path of the image: an ELF file with a PVH entry note.
@@ -67,6 +76,8 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   public var instructionClock = false
   /// Counts instructions, or `nil` for not counting.
   public var counting: Observation?
+  /// What `counting` counts.
+  public var counted = Counted.instructions
   /// Records what runs inside interrupts, or `nil` for not recording it.
   public var interruptTrace: Observation?
   /// Records which CPU touches which cache line, or `nil` for not recording it.

@@ -57,12 +57,28 @@ import Testing
       try Self.report().table() == """
         name                    value  unit           target         peer  linux  met
         spin-pair                   9  instructions       12            8      -  yes
-        malloc-64-pair         148.26  instructions       60          260    130   no
+        malloc-64-pair         148.26  instructions       60          260    129   no
         conflicts-heap              1  lines               0            -      -   no
         boot-main-4cpu-insns  101,055  instructions  150,000  100,000,000      -  yes
         conflicts-heap: 7 lines in the first window, when cold
 
         """)
+  }
+
+  @Test func timesStandBesideLinux() throws {
+    var report = try Self.report()
+    let pair = try #require(BenchmarkCatalog.all.first { $0.name == "malloc-64-pair" })
+    report.adopt([300], of: [pair], onLinux: "linux_6.1")
+    report.adopt(.init(apus: 10.04, linux: 205.6), of: pair)
+    #expect(
+      report.table().hasSuffix(
+        """
+        linux: linux_6.1, 1 CPU; a system call is in what it does
+
+        beside Linux    instructions    ns  linux ns      time
+        malloc-64-pair     2.0 times    10       206  20 times
+
+        """))
   }
 
   @Test func tableShowsTheChange() throws {
@@ -96,10 +112,10 @@ import Testing
     #expect(Set(object.keys) == ["facts", "results", "conflicts"])
     let results = try #require(object["results"] as? [[String: Any]])
     for result in results {
-      #expect(Set(result.keys) == ["name", "value", "unit", "target", "peer", "linux"])
+      #expect(Set(result.keys) == ["name", "value", "unit", "target", "peer", "linux", "time"])
     }
     #expect(results[1]["value"] as? Double == 148.26)
-    #expect(results[1]["linux"] as? Double == 130)
+    #expect(results[1]["linux"] as? Double == 129)
     #expect(results[0]["linux"] is NSNull)
   }
 

@@ -52,6 +52,16 @@ import Testing
         + "-plugin /lib/t.so,stubs=0x1001a0,size=0xff9,switch=0x0,preempt=0x0,out=/tmp/a,,b")
   }
 
+  @Test func aPluginThatTimesIsToldTheClock() {
+    var configuration = Self.configuration()
+    configuration.counting = .init(plugin: "/lib/c.so", output: "/tmp/times")
+    configuration.counted = .processorTime
+    var line = QEMUCommandLine(configuration)
+    line.marks = .init(entry: 1, marks: 2)
+    #expect(
+      line.shellCommand.contains("-plugin /lib/c.so,entry=0x1,marks=0x2,clock=0x2,out=/tmp/times"))
+  }
+
   @Test func kvm() {
     var configuration = Self.configuration()
     configuration.accelerator = .kvm

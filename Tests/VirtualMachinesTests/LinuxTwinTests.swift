@@ -16,6 +16,14 @@ import Testing
     #expect(figures == [9, 10])
   }
 
+  @Test func ofTimesTheShortestOfEachRunCounts() throws {
+    let figures = try LinuxTwin.figures(
+      of: [benchmarks[0]], repetitions: 2, output: "instructions 10 1\ninstructions 10 1\n",
+      counts: counts([500, 100, 240, 10, 20, 500, 100, 220, 10, 60]))
+    // (220 - 20) nanoseconds in the 20 rounds of the long runs.
+    #expect(figures == [10])
+  }
+
   @Test(arguments: ["instructions 10 1\n", "first: failed: there is no such benchmark\n", ""])
   func aProgramThatStopsIsQuoted(_ output: String) {
     #expect {

@@ -12,7 +12,7 @@ enum Blocks {
         benchmark_block_pair(run.rounds, 4096, run.emptiness)
       },
       Benchmark("malloc-64-1000-pair", rounds: 8, operations: 1000) { run in
-        withPlaces(1000) { benchmark_block_batch(run.rounds, 64, $0, 1000, run.emptiness) }
+        withPlaces(1000) { batch(run, $0, 1000) }
       },
       Benchmark(
         "malloc-remote-free-pair", rounds: 20, operations: 1000,
@@ -43,6 +43,13 @@ enum Blocks {
           }
         }),
     ]
+  }
+
+  /// Takes `count` blocks of 64 bytes in each round, then gives them back.
+  static func batch(
+    _ run: Run, _ places: UnsafeMutablePointer<UnsafeMutableRawPointer?>, _ count: Int
+  ) {
+    benchmark_block_batch(run.rounds, 64, places, count, run.emptiness)
   }
 
   /// Lends memory for the addresses of `count` blocks.

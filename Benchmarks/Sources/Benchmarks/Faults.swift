@@ -23,19 +23,21 @@ enum Faults {
   }
 
   private static let pageCount: UInt64 = 16
+  /// The faults of a round.
+  static var operations: Int { Int(pageCount) }
   /// In the middle of a 2 MiB part, of which other pages are promised, so that the tables are there.
   private static let pages = neighbour + 0x10_0000
   private static let neighbour = AddressSpace.lowestAddress + 1 << 38
 
   /// Makes the tables that stay.
-  private static func prepare() {
+  static func prepare() {
     Areas.map(neighbour, 4096)
     UnsafeMutablePointer<UInt64>(bitPattern: UInt(neighbour))?.pointee = 1
     Areas.unmap(neighbour, 4096)
   }
 
   /// Touches pages that nobody has touched yet, and counts only that.
-  private static func inFreshPages(_ run: Run, zeroedAhead: Bool) {
+  static func inFreshPages(_ run: Run, zeroedAhead: Bool) {
     Marks.stop()
     Areas.map(neighbour, 4096)
     UnsafeMutablePointer<UInt64>(bitPattern: UInt(neighbour))?.pointee = 1
@@ -75,9 +77,12 @@ enum Faults {
 
 /// Ranges of the address space.
 enum Areas {
-  static func map(_ start: UInt64, _ byteCount: UInt64) {
+  static func map(
+    _ start: UInt64, _ byteCount: UInt64, _ permissions: PagePermissions = .write,
+    options: MapOptions = []
+  ) {
     do throws(AddressSpaceError) {
-      try AddressSpace.shared.map(at: start, byteCount: byteCount, .write)
+      try AddressSpace.shared.map(at: start, byteCount: byteCount, permissions, options: options)
     } catch {
       Benchmarks.fail("a range cannot be mapped")
     }

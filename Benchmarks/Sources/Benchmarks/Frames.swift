@@ -11,20 +11,7 @@ enum Frames {
         run { give(take()) }
       },
       Benchmark("frame-1024-pair", rounds: 8, operations: 1024) { run in
-        let frames = UnsafeMutablePointer<PhysicalAddress>.allocate(capacity: 1024)
-        loop(run.rounds) {
-          var index = 0
-          Run(rounds: 1024, isEmpty: run.isEmpty)() {
-            (frames + index).initialize(to: take())
-            index &+= 1
-          }
-          index = 0
-          Run(rounds: 1024, isEmpty: run.isEmpty)() {
-            give(frames[index])
-            index &+= 1
-          }
-        }
-        frames.deallocate()
+        takeAndGive(1024, run)
       },
       Benchmark("frame-2m-pair", rounds: 1000) { run in
         run {
@@ -46,6 +33,25 @@ enum Frames {
           }
         }),
     ]
+  }
+
+  /// Takes `count` frames in each round, then gives them back.
+  @inline(__always)
+  static func takeAndGive(_ count: Int, _ run: Run) {
+    let frames = UnsafeMutablePointer<PhysicalAddress>.allocate(capacity: count)
+    loop(run.rounds) {
+      var index = 0
+      Run(rounds: count, isEmpty: run.isEmpty)() {
+        (frames + index).initialize(to: take())
+        index &+= 1
+      }
+      index = 0
+      Run(rounds: count, isEmpty: run.isEmpty)() {
+        give(frames[index])
+        index &+= 1
+      }
+    }
+    frames.deallocate()
   }
 
   /// Where the records of frames begin, and how many bytes there are for each frame: so lines of

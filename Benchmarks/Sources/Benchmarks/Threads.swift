@@ -7,13 +7,13 @@ enum Threads {
     [
       // A round is a yield of each of two threads.
       Benchmark("yield-pair", rounds: 1_000, prepare: prepare) { run in
-        finish([spawn { run { Thread.yield() } }, spawn { run { Thread.yield() } }])
+        yield(run)
       },
       Benchmark("thread-create-join", rounds: 1_000, prepare: prepare) { run in
-        finish([spawn { run { spawn {}.join() } }])
+        createAndJoin(run)
       },
       Benchmark("thread-create-join-late", rounds: 1_000, prepare: startMany) { run in
-        finish([spawn { run { spawn {}.join() } }])
+        createAndJoin(run)
       },
       // Each of two threads wakes the other one, whose CPU halts by then, and waits: what both CPUs do from
       // there to the thread's next instruction, the way into the halt included.
@@ -26,6 +26,11 @@ enum Threads {
       },
       Benchmark("ping-pong-four-cpus", rounds: 1_000, operations: 2, prepare: prepare) { run in
         pingPong(run, .online, .online)
+      },
+      // The same by a value through each of two channels.
+      Benchmark("channel-ping-pong", rounds: 1_000, operations: 2, prepare: prepareChannels) {
+        run in
+        channelPingPong(run)
       },
       Benchmark("fork-join", speedUp: forkJoin),
     ]
@@ -70,26 +75,70 @@ enum Threads {
 
   /// Two threads on CPUs of these sets; this one's instructions, which are counted, are few.
   private static func pingPong(_ run: Run, _ one: CPUSet, _ other: CPUSet) {
+    counting(on: one.union(other)) {
+      finish([
+        spawn(on: one) {
+          run {
+            there.signal()
+            back.wait()
+          }
+        },
+        spawn(on: other) {
+          run {
+            there.wait()
+            back.signal()
+          }
+        },
+      ])
+    }
+  }
+
+  /// Two threads of the CPU that counts.
+  static func yield(_ run: Run) {
+    let cpu = CPUSet(CPU(index: 0))
+    finish([spawn(on: cpu) { run { Thread.yield() } }, spawn(on: cpu) { run { Thread.yield() } }])
+  }
+
+  /// Threads may run on any CPU.
+  static func createAndJoin(_ run: Run) {
+    counting(on: .online) { finish([spawn { run { spawn {}.join() } }]) }
+  }
+
+  /// Counts on all of these CPUs, wherever the thread that runs `body` is, which is CPU 0.
+  private static func counting(on cpus: CPUSet, _ body: () -> Void) {
     Marks.stop()
-    // All of them count from here on, wherever this thread is.
-    let cpus = one.union(other).union(CPUSet(CPU(index: 0)))
+    let cpus = cpus.union(CPUSet(CPU(index: 0)))
     cpus.interrupt { _ in Marks.start() }
+    body()
+    cpus.interrupt { _ in Marks.stop() }
+    Marks.start()
+  }
+
+  private static let requests = Channel<Int>(capacity: 1)
+  private static let answers = Channel<Int>(capacity: 1)
+
+  /// Makes what channels keep.
+  private static func prepareChannels() {
+    prepare()
+    channelPingPong(Run(rounds: 10, isEmpty: false))
+  }
+
+  private static func channelPingPong(_ run: Run) {
+    let cpu = CPUSet(CPU(index: 0))
     finish([
-      spawn(on: one) {
+      spawn(on: cpu) {
         run {
-          there.signal()
-          back.wait()
+          try? requests.send(1)
+          _ = answers.receive()
         }
       },
-      spawn(on: other) {
+      spawn(on: cpu) {
         run {
-          there.wait()
-          back.signal()
+          _ = requests.receive()
+          try? answers.send(1)
         }
       },
     ])
-    cpus.interrupt { _ in Marks.stop() }
-    Marks.start()
   }
 
   /// Makes the stacks that the scheduler keeps.

@@ -13,6 +13,15 @@ static inline __attribute__((always_inline)) void benchmark_barrier(void) {
   __asm__ volatile("" : : : "memory");
 }
 
+// Begins and ends to count and record in an interrupt: marks whose places are in the code, because an
+// interrupt may not go by an address that is computed. The window is 30.
+static inline __attribute__((always_inline)) void benchmark_enter_window_of_all(void) {
+  __asm__ volatile("call apus_marks + 8\n\tcall apus_marks + 62" : : : "memory");
+}
+static inline __attribute__((always_inline)) void benchmark_leave_window_of_all(void) {
+  __asm__ volatile("call apus_marks + 63\n\tcall apus_marks + 9" : : : "memory");
+}
+
 // Each of these does its work `rounds` times, or only the loop around it where `is_empty`.
 
 // Takes a block of `size` bytes and gives it back.
