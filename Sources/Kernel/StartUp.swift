@@ -46,6 +46,7 @@ public func boot(_ startInfoAddress: UInt64) {
   let root = RootTable.locate(rsdpHint: startInfo.rsdpAddress, in: memory)
   if !ConsoleDevice.isLogApart { findSleepRegister(root, memory) }
   let topology = CPUTopology.discover(root: root, in: memory)
+  InterruptTables.remember(topology)
   BootMemory.restrictAddressSpace()
   let processors = Processors(topology, options, memory)
   processors.configureBootCPU()

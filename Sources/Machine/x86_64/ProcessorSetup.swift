@@ -53,6 +53,11 @@ extension Processor {
     hardwareIDs.store(UInt64(UInt(bitPattern: ids)), ordering: .relaxed)
   }
 
+  /// The id of the CPU with this index; `nil` before ids are known.
+  static func hardwareID(of index: Int) -> UInt32? {
+    UnsafePointer<UInt32>(bitPattern: UInt(hardwareIDs.load(ordering: .relaxed)))?[index]
+  }
+
   /// Brings the calling CPU to the state that all CPUs share: control registers, descriptor
   /// tables, CPU-local storage, interrupt controller. The same function for every CPU. Interrupts
   /// are off before and after.
