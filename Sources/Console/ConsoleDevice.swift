@@ -90,6 +90,7 @@ public enum ConsoleDevice {
   }
 
   /// The same past the lock, see `writeLogUnlocked`.
+  @inline(never)
   public static func recordUnlocked(_ text: LogMessage) {
     if OutputChannel.hasDebugConsole { writeLogUnlocked(line: recordLine(text)) }
   }

@@ -21,7 +21,11 @@ public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Se
   public init(stringInterpolation: StringInterpolation) { self = stringInterpolation.message }
 
   /// Adds one byte.
-  public mutating func append(byte: UInt8) {
+  @inline(never)
+  public mutating func append(byte: UInt8) { put(byte) }
+
+  @inline(__always)
+  private mutating func put(_ byte: UInt8) {
     guard count < Self.capacity else { return }
     storage[count] = byte
     count += 1
@@ -37,7 +41,7 @@ public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Se
   /// Adds text that is part of the image.
   @inline(never)
   public mutating func append(_ text: StaticString) {
-    text.withUTF8Buffer { for byte in $0 { append(byte: byte) } }
+    text.withUTF8Buffer { for byte in $0 { put(byte) } }
   }
 
   /// Adds text of any length, for errors that write themselves. It may lie on the heap, so not in
@@ -45,13 +49,13 @@ public struct LogMessage: ExpressibleByStringInterpolation, TextOutputStream, Se
   @inline(never)
   public mutating func write(_ string: String) {
     // All strings of an image lie in one piece; the loop over them would bring what handles others.
-    string.utf8.withContiguousStorageIfAvailable { for byte in $0 { append(byte: byte) } }
+    string.utf8.withContiguousStorageIfAvailable { for byte in $0 { put(byte) } }
   }
 
   /// Adds another line's text.
   @inline(never)
   public mutating func append(line other: borrowing LogMessage) {
-    for index in 0..<other.count { append(byte: other.storage[index]) }
+    for index in 0..<other.count { put(other.storage[index]) }
   }
 
   /// Adds a number in decimal, filled up with `padding` to `width` digits.

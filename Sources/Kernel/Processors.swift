@@ -41,30 +41,17 @@ struct Processors {
     guard let frame = try? FrameAllocator.shared.allocate(),
       let page = PhysicalMemoryWindow.pointer(to: frame.rawValue)
     else { StartUpFailure.stop("too little memory for the list of CPUs: give the machine more") }
-    let ids = page.bindMemory(to: UInt32.self, capacity: CPU.maximumCount)
-    var count = 1
-    var surplus = 0
-    var unreachable = 0
-    ids[0] = Processor.hardwareID
-    func add(_ id: UInt32) {
-      for index in 0..<count where ids[index] == id { return }
-      if !Processor.canReach(hardwareID: id) {
-        unreachable += 1
-      } else if count == CPU.maximumCount {
-        surplus += 1
-      } else {
-        ids[count] = id
-        count += 1
-      }
-    }
-    topology.forEachProcessor(in: memory) { add($0.rawValue) }
-    if let id = options.claimedCPU { add(UInt32(truncatingIfNeeded: id)) }
-    hardwareIDs = ids
+    var list = List(ids: page.bindMemory(to: UInt32.self, capacity: CPU.maximumCount))
+    list.ids[0] = Processor.hardwareID
+    topology.forEachProcessor(in: memory) { list.add($0.rawValue) }
+    if let id = options.claimedCPU { list.add(UInt32(truncatingIfNeeded: id)) }
+    let (count, surplus, unreachable) = (list.count, list.surplus, list.unreachable)
+    hardwareIDs = list.ids
     blocks = Self.zeroedPages(byteCount: count * Int(ProcessorBlock.size))
     self.options = options
     self.count = count
     leftOff = surplus + unreachable
-    Processor.setHardwareIDs(ids)
+    Processor.setHardwareIDs(list.ids)
     if let failure = topology.madtFailure { Log.debug("no CPUs from the MADT: \(failure)") }
     if let failure = topology.mpTableFailure {
       Log.warning("only the boot CPU is known: \(failure)")
@@ -76,6 +63,29 @@ struct Processors {
       Log.warning(
         "\(surplus) CPUs are left off: Apus supports \(CPU.maximumCount), there are \(count + surplus)"
       )
+    }
+  }
+
+  /// The hardware ids while they are found.
+  private struct List {
+    let ids: UnsafeMutablePointer<UInt32>
+    /// The boot CPU's is there.
+    var count = 1
+    /// Those for which there is no room, and those to which no interrupt can be sent.
+    var surplus = 0
+    var unreachable = 0
+
+    @inline(never)
+    mutating func add(_ id: UInt32) {
+      for index in 0..<count where ids[index] == id { return }
+      if !Processor.canReach(hardwareID: id) {
+        unreachable += 1
+      } else if count == CPU.maximumCount {
+        surplus += 1
+      } else {
+        ids[count] = id
+        count += 1
+      }
     }
   }
 

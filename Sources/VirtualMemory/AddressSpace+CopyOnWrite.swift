@@ -28,7 +28,7 @@ extension AddressSpace {
   @inline(__always)
   private func replacePage(at start: UInt64, byCopyIn frame: UInt64) -> Bool {
     let end = start &+ Self.pageSize
-    let cover = CoveringTable(from: start, to: end, root: rootTable)
+    let cover = CoveringTable.find(from: start, to: end, root: rootTable)
     let slot = cover.table[PageTableFormat.index(of: start, level: 0)]
     let page = slot.load()
     guard cover.level == 0, page.isPresent, page.isCopiedOnWrite, page.allowed.contains(.write)

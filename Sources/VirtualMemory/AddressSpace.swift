@@ -267,7 +267,7 @@ public struct AddressSpace: ~Copyable, Sendable {
     Epoch.shared.read {
       var operation = RangeOperation(
         RangeChange(.trim), from: start, to: end,
-        in: CoveringTable(from: start, to: end, root: rootTable))
+        in: CoveringTable.find(from: start, to: end, root: rootTable))
       operation.trim()
       complete(operation)
     }

@@ -30,6 +30,12 @@ struct CoveringTable {
     }
   }
 
+  /// The same where it is not worth code of its own.
+  @inline(never)
+  static func find(from start: UInt64, to end: UInt64, root: TablePage) -> CoveringTable {
+    CoveringTable(from: start, to: end, root: root)
+  }
+
   // Most of what is mapped and unmapped lies in one entry, has no page, and needs no table: no other CPU
   // remembers any of it. These unlock the table if they did it all; they return how many more empty
   // tables there are, -1 to 1, and `nil` if nothing is done yet, also because of what is in the way.
