@@ -1,6 +1,10 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// As in the kernel's package: some tests are about what only checked images find.
+let checked: [SwiftSetting] =
+  Context.environment["APUS_CHECKED"] != nil ? [.define("CHECKED")] : []
+
 let package = Package(
   name: "GuestTests",
   dependencies: [.package(name: "apus", path: "..")],
@@ -11,7 +15,7 @@ let package = Package(
         "CProbe", .product(name: "Apus", package: "apus"),
         .product(name: "GuestTesting", package: "apus"),
         .product(name: "KernelModules", package: "apus"),
-      ]),
+      ], swiftSettings: checked),
     .target(name: "CProbe"),
   ]
 )

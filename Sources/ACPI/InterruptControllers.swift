@@ -32,4 +32,10 @@ public struct InterruptSourceOverride: Equatable, Sendable {
   public let interrupt: UInt32
   /// Polarity in bits 0 and 1, trigger mode in bits 2 and 3; 0 means as on the bus.
   public let flags: UInt16
+
+  /// Whether it interrupts as long as the signal is there. As on the bus is when the signal rises
+  /// (ACPI specification, table 5.26).
+  public var isLevel: Bool { flags >> 2 & 3 == 3 }
+  /// Whether a low signal is one.
+  public var isActiveLow: Bool { flags & 3 == 3 }
 }

@@ -28,6 +28,9 @@ public struct MADT: Equatable, Sendable {
   public let enabledProcessorCount: Int
   private let table: SystemDescriptionTable
 
+  /// Where the table is.
+  public var address: UInt64 { table.address }
+
   private static var entriesOffset: UInt64 { 44 }
 
   /// Verifies the table at `address` and all of its entries.

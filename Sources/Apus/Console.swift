@@ -1,5 +1,7 @@
 #if hasFeature(Embedded)
 import Console
+import Interrupts
+import Kernel
 import PerCPU
 
 /// Text to the world outside.
@@ -17,6 +19,39 @@ public enum Console {
   public static func write(_ bytes: UnsafeRawBufferPointer) {
     ConsoleDevice.flushOutput()
     ConsoleDevice.writeOutput(bytes)
+  }
+
+  /// The next line of standard input, without its line feed unless it is asked for; `nil` at the end of the
+  /// input. Waits for it. The last line need not have a line feed. What is no UTF-8 is repaired. Lines go to the
+  /// threads that ask, each whole. The input is that of `apus run`, from when it is asked for first; ends the
+  /// program where the machine has no way to be interrupted by a serial port. Not in interrupt handlers.
+  public static func readLine(strippingNewline: Bool = true) -> String? {
+    var line: [UInt8] = []
+    let isComplete = read { byte in
+      line.append(byte)
+      return byte == 0x0A
+    }
+    if isComplete && strippingNewline { line.removeLast() }
+    return isComplete || !line.isEmpty ? String(decoding: line, as: UTF8.self) : nil
+  }
+
+  /// The next byte of standard input; `nil` at its end. Waits for it. Not in interrupt handlers.
+  public static func readByte() -> UInt8? {
+    var result: UInt8?
+    _ = read { byte in
+      result = byte
+      return true
+    }
+    return result
+  }
+
+  private static func read(_ body: (UInt8) -> Bool) -> Bool {
+    do throws(InterruptError) {
+      return try ConsoleInput.read(body)
+    } catch {
+      Log.error("standard input: \(error)")
+      exit(1)
+    }
   }
 
   /// Writes a line to standard error, which is also where the kernel's log goes.

@@ -17,14 +17,17 @@ final class RunOutput {
 
   init(json: Bool) { self.json = json }
 
+  /// What the application reads: it gets the command's own standard input when it asks.
+  private let input = InputSource(descriptor: STDIN_FILENO)
+
   /// What the run is to hand over to whom.
   var events: VirtualMachine.Events {
     guard !json else {
       return VirtualMachine.Events(
-        onOutput: { self.output += $0 }, onLog: { self.log.append($0) })
+        input: input, onOutput: { self.output += $0 }, onLog: { self.log.append($0) })
     }
     return VirtualMachine.Events(
-      outputs: [standardOutput, standardError],
+      outputs: [standardOutput, standardError], input: input,
       onOutput: { self.standardOutput.append($0) },
       onLog: { self.standardError.append("\(StandardError.logLine($0))\n".utf8) })
   }

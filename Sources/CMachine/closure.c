@@ -14,3 +14,15 @@ __attribute__((swiftcall)) void apus_run_in_interrupts(
   const struct apus_closure closure = {function, context};
   apus_cross_call(&closure, cpus);
 }
+
+typedef __attribute__((swiftcall)) uint32_t handler(__attribute__((swift_context)) const void *);
+
+uint32_t apus_call_handler(const struct apus_closure *lent) {
+  return ((handler *)lent->function)(lent->context);
+}
+
+__attribute__((swiftcall)) void *apus_make_interrupt_record(
+    const void *function, const void *context) {
+  const struct apus_closure closure = {function, context};
+  return apus_allocate_interrupt_record(&closure);
+}

@@ -23,6 +23,27 @@ private func dispatch(_ vector: UInt64) {
   // It also ends a halt: whoever halted looks again at what it waits for.
   case .wake: apus_handle_wake()
   case .spurious: break
-  case nil: Log.warning("interrupt \(vector) came, which nobody asked for")
+  case nil: apus_dispatch_device(vector)
   }
+}
+
+/// What interrupts of devices lead to, so that an image in which nobody registers a handler has none of it.
+private let deviceDispatch = Atomic<UInt64>(0)
+
+/// Says what is called for interrupts of devices from now on. By its name, for isrcheck.
+@c(apus_set_device_dispatch)
+@inline(never)
+public func setDeviceDispatch(_ function: @escaping @convention(c) (UInt64) -> Void) {
+  deviceDispatch.store(UInt64(UInt(bitPattern: unsafeBitCast(function, to: Int.self))), ordering: .releasing)
+}
+
+@c(apus_dispatch_device)
+@inline(never)
+public func dispatchDevice(_ vector: UInt64) {
+  let function = deviceDispatch.load(ordering: .acquiring)
+  guard function != 0 else {
+    Log.warning("interrupt \(vector) came, which nobody asked for")
+    return
+  }
+  unsafeBitCast(UInt(function), to: (@convention(c) (UInt64) -> Void).self)(vector)
 }

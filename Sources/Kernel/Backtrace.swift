@@ -1,4 +1,5 @@
 #if hasFeature(Embedded)
+import Boot
 import Console
 import Machine
 import VirtualMemory
@@ -15,11 +16,9 @@ enum Backtrace {
     write(index: 0, trap.instructionPointer)
     var frame = trap.framePointer
     for index in 1..<limit {
-      guard frame % 8 == 0, frame != 0, isReadable(frame), isReadable(frame &+ 15),
-        let words = UnsafePointer<UInt>(bitPattern: frame)
+      guard frame % 8 == 0, let next = word(at: frame),
+        let returnAddress = word(at: frame &+ 8), returnAddress != 0
       else { return }
-      let (next, returnAddress) = (words[0], words[1])
-      guard returnAddress != 0 else { return }
       write(index: index, returnAddress)
       // Stacks grow downwards, so callers' frames are higher up.
       guard next > frame else { return }
@@ -27,10 +26,16 @@ enum Backtrace {
     }
   }
 
-  /// Whether a word can be read. No lock; what is there stays there, since nothing else runs any more.
-  private static func isReadable(_ address: UInt) -> Bool {
-    KernelAddressSpace.shared.isMapped(address)
-      || AddressSpace.shared.translate(UInt64(address)) != nil
+  /// The word at a multiple of 8, if there is one. No lock; what is there stays there, since nothing else runs any
+  /// more. Another CPU's stack may be in none of this one's page tables, and a fault would end the report: pages of the
+  /// application are read where they lie in physical memory.
+  @inline(never)
+  private static func word(at address: UInt) -> UInt? {
+    if KernelAddressSpace.shared.isMapped(address) {
+      return UnsafePointer<UInt>(bitPattern: address)?.pointee
+    }
+    guard let page = AddressSpace.shared.translate(UInt64(address)) else { return nil }
+    return PhysicalMemoryWindow.pointer(to: page.address.rawValue)?.load(as: UInt.self)
   }
 
   private static func write(index: Int, _ address: UInt) {

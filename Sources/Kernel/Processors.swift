@@ -134,9 +134,9 @@ struct Processors {
     Processor.enableInterrupts()
   }
 
-  /// Starts all other CPUs at the same time and waits until each runs or has had its chance.
-  func startOthers(_ layout: BootMemory.Layout) {
-    guard count > 1 else { return }
+  /// Starts all other CPUs at the same time; returns those for which `waitUntilOnline` is to wait.
+  func startOthers(_ layout: BootMemory.Layout) -> CPUSet {
+    guard count > 1 else { return CPUSet() }
     let entries = Self.zeroedPages(
       byteCount: count * MemoryLayout<SecondaryProcessors.Entry>.stride
     ).bindMemory(to: SecondaryProcessors.Entry.self, capacity: count)
@@ -164,12 +164,12 @@ struct Processors {
     try? KernelAddressSpace.shared.protect(
       PhysicalRange(start: layout.trampoline, byteCount: 4096), .execute)
     trampoline.start()
-    waitUntilOnline(expected)
+    return expected
   }
 
   /// Halts until all of `expected` run, or none has come for as long as patience lasts. Each CPU
   /// that comes sends a wake-up; a spinning boot CPU would only take host time away from them.
-  private func waitUntilOnline(_ expected: CPUSet) {
+  func waitUntilOnline(_ expected: CPUSet) {
     let patience = options.patienceInMilliseconds * 1_000_000
     var seen = CPUSet.online
     var deadline = MonotonicClock.nanoseconds + patience

@@ -17,7 +17,7 @@ import VirtualMemory
 /// when the other CPUs start.
 @c(apus_boot)
 public func boot(_ startInfoAddress: UInt64) {
-  Processor.prepareMachine()
+  let clock = Processor.prepareMachine()
   ConsoleDevice.configure()
 
   let memory = IdentityMappedMemory()
@@ -46,20 +46,23 @@ public func boot(_ startInfoAddress: UInt64) {
   let root = RootTable.locate(rsdpHint: startInfo.rsdpAddress, in: memory)
   if !ConsoleDevice.isLogApart { findSleepRegister(root, memory) }
   let topology = CPUTopology.discover(root: root, in: memory)
+  InterruptTables.remember(topology)
   BootMemory.restrictAddressSpace()
   let processors = Processors(topology, options, memory)
   processors.configureBootCPU()
 
-  let calibration = Processor.calibrateClock(scratch: layout.scratchPage)
+  let calibration = Processor.calibrateClock(since: clock, scratch: layout.scratchPage)
+  // The other CPUs come while this one goes on.
+  let others = processors.startOthers(layout)
   Log.info(
     "clock \(calibration.timestampFrequency / 1000) kHz by \(calibration.source.name), timer \(calibration.timerFrequency / 1000) kHz"
   )
-  processors.startOthers(layout)
   InitialFiles.adopt(startInfo, memory)
-
   guard let stack = try? Stack.allocate(byteCount: mainStackSize, named: "main") else {
     StartUpFailure.stop("too little memory for the application's stack: give it more")
   }
+  processors.waitUntilOnline(others)
+
   CPUWork.setStackSize(workStackSize)
   let found = UInt64(processors.foundCount)
   Thread.start(

@@ -5,7 +5,8 @@ import Machine
 /// Two free blocks that are the halves of an aligned block are one block at once, so an aligned
 /// block of 2^k frames is free exactly when a list of order k or more has it. The lists lead
 /// through the free frames themselves: the first word of a block has the numbers of the next and
-/// the previous block, 0 for none. Frame 0 is never free.
+/// the previous block, 0 for none. Frame 0 is never free. The only block of a list has no such word, so
+/// that memory which is never used is never touched: that would cost the VMM a page, perhaps one of 2 MiB.
 struct BuddySystem {
   /// The records of all frames.
   private(set) var table = FrameTable()
@@ -253,8 +254,12 @@ struct BuddySystem {
   private mutating func link(_ frame: Int, order: Int, isUnwritten: Bool) {
     let list = list(order)
     let next = list.pointee.head
-    links(frame).pointee = Links(next: next, previous: 0)
-    if next != 0 { links(Int(next)).pointee.previous = UInt32(truncatingIfNeeded: frame) }
+    if next != 0 {
+      links(frame).pointee = Links(next: next, previous: 0)
+      let following = list.pointee.count == 1 ? 0 : links(Int(next)).pointee.next
+      links(Int(next)).pointee = Links(
+        next: following, previous: UInt32(truncatingIfNeeded: frame))
+    }
     list.pointee.head = UInt32(truncatingIfNeeded: frame)
     list.pointee.count &+= 1
     orders |= 1 &<< UInt32(truncatingIfNeeded: order)
@@ -264,14 +269,18 @@ struct BuddySystem {
 
   private mutating func unlink(_ frame: Int, order: Int) {
     let list = list(order)
-    let links = links(frame).pointee
-    if links.previous != 0 {
-      self.links(Int(links.previous)).pointee.next = links.next
+    if list.pointee.count == 1 {
+      list.pointee.head = 0
+      orders &= ~(1 &<< UInt32(truncatingIfNeeded: order))
     } else {
-      list.pointee.head = links.next
-      if links.next == 0 { orders &= ~(1 &<< UInt32(truncatingIfNeeded: order)) }
+      let links = links(frame).pointee
+      if links.previous != 0 {
+        self.links(Int(links.previous)).pointee.next = links.next
+      } else {
+        list.pointee.head = links.next
+      }
+      if links.next != 0 { self.links(Int(links.next)).pointee.previous = links.previous }
     }
-    if links.next != 0 { self.links(Int(links.next)).pointee.previous = links.previous }
     list.pointee.count &-= 1
     freeCount &-= 1 &<< order
   }

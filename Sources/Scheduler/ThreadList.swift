@@ -8,7 +8,8 @@ import PerCPU
 struct ThreadList: ~Copyable {
   enum ListLock: LockClass {
     typealias Context = ThreadOnly
-    typealias Level = RunQueueLevel
+    // Below all that interrupts take, which come while it is held.
+    typealias Level = OutputLevel
     static var name: StaticString { "thread list" }
   }
 

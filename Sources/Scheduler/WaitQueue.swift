@@ -24,6 +24,15 @@ public struct WaitQueue<State>: ~Copyable {
     return places.withLockAndInterruptsDisabled { _ in body(&state.pointee) }
   }
 
+  /// The same where interrupts are off.
+  @inline(__always)
+  borrowing func withState<Result>(
+    interruptsDisabled proof: borrowing InterruptsDisabled, _ body: (inout State) -> Result
+  ) -> Result {
+    let state = state.address
+    return places.withLock(interruptsDisabled: proof) { _ in body(&state.pointee) }
+  }
+
   /// Returns at once if `mayGoOn`, which may change the state; otherwise waits until a thread or handler
   /// wakes this thread. Not in interrupts.
   @inline(__always)

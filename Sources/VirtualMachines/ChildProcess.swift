@@ -66,6 +66,8 @@ public struct ChildProcess {
   public var interruption = SIGKILL
   /// Whether INT, TERM and HUP end the run: only for a process with one thread.
   public var handlesSignals = false
+  /// What is written to a socket of the program, and the number of that.
+  public var input: (source: InputSource, descriptor: Int)?
   /// What is written to descriptors of this process meanwhile.
   public var outputs: [OutputQueue] = []
 
@@ -95,10 +97,13 @@ public struct ChildProcess {
 
     let end: End
     wait: while true {
+      let socket = input.flatMap { input in pipes.first { $0.number == input.descriptor }?.end }
       let events = Self.poll(
         child: child.descriptor, signals: signals?.descriptor,
         pipes: outputs.contains { $0.isFull } ? [] : pipes.map(\.end),
-        outputs: outputs, deadline: deadline)
+        outputs: outputs, deadline: deadline,
+        input: socket == nil ? nil : input?.source.readable,
+        socket: input?.source.hasBytes == true ? socket : nil)
       if let signal = signals?.next() {
         kill(child.identifier, interruption)
         _ = child.wait()
@@ -106,6 +111,10 @@ public struct ChildProcess {
         break wait
       }
       for output in outputs where events.contains(output.descriptor) { output.writeSome() }
+      if let source = input?.source, let socket {
+        if let readable = source.readable, events.contains(readable) { source.readSome() }
+        if source.hasBytes { source.writeSome(to: socket) }
+      }
       if let passed = deadline, SuspendingClock.now >= passed {
         if let finalRequest, listens, !isOverdue,
           let socket = pipes.first(where: { $0.number == finalRequest.descriptor }),
@@ -160,7 +169,8 @@ public struct ChildProcess {
   /// Waits for one of the events and returns the descriptors that have one.
   private static func poll(
     child: FileDescriptor?, signals: FileDescriptor?, pipes: [FileDescriptor],
-    outputs: [OutputQueue], deadline: SuspendingClock.Instant?
+    outputs: [OutputQueue], deadline: SuspendingClock.Instant?, input: Int32? = nil,
+    socket: FileDescriptor? = nil
   ) -> [Int32] {
     var entries: [pollfd] = []
     for descriptor in [child, signals].compactMap({ $0 }) + pipes {
@@ -168,6 +178,11 @@ public struct ChildProcess {
     }
     for output in outputs where !output.isEmpty {
       entries.append(pollfd(fd: output.descriptor, events: Int16(POLLOUT), revents: 0))
+    }
+    if let input { entries.append(pollfd(fd: input, events: Int16(POLLIN), revents: 0)) }
+    // An entry of its own: it is also read.
+    if let socket {
+      entries.append(pollfd(fd: socket.number, events: Int16(POLLOUT), revents: 0))
     }
     var milliseconds: Int32 = -1
     if let deadline {

@@ -48,8 +48,8 @@ public struct GuestTestRun {
     case .testsDone:
       endUnfinished(at: now)
       isDone = true
-    case .booted, .lock, .cpuStatistics, .threadStatistics, .trace, .traceThread, .traceLost, .exit,
-      .panic,
+    case .booted, .inputWanted, .lock, .cpuStatistics, .threadStatistics, .trace, .traceThread,
+      .traceLost, .exit, .panic,
       .outOfMemory:
       break
     }

@@ -14,6 +14,8 @@ public struct QEMUCommandLine {
   public struct Channels: Equatable, Sendable {
     /// The path for COM1: the application's output.
     public var console: String
+    /// The descriptor of a socket for COM1 instead: the application's output and input.
+    public var consoleSocket: Int?
     /// The path for the debug port: the log.
     public var log: String
     /// The descriptor of a socket on which QEMU takes commands (QMP), or `nil` for none.
@@ -22,7 +24,7 @@ public struct QEMUCommandLine {
     /// The channels as a user has them who enters the command line in a shell.
     public static let terminal = Channels(console: "/dev/stdout", log: "/dev/stderr")
     /// The channels as `VirtualMachine.run` has them: QEMU's own messages come on descriptor 2.
-    static let pipes = Channels(console: "/dev/fd/1", log: "/dev/fd/3")
+    static let pipes = Channels(console: "/dev/fd/1", consoleSocket: 1, log: "/dev/fd/3")
   }
 
   /// The configuration that is translated.
@@ -96,7 +98,11 @@ public struct QEMUCommandLine {
     var words = machine + ["-kernel", c.image]
     if let initrd = c.initrd { words += ["-initrd", initrd] }
     words += ["-append", kernelCommandLine]
-    words += ["-chardev", "file,id=console,path=\(Self.escapingCommas(channels.console))"]
+    if let socket = channels.consoleSocket {
+      words += ["-chardev", "socket,id=console,fd=\(socket)"]
+    } else {
+      words += ["-chardev", "file,id=console,path=\(Self.escapingCommas(channels.console))"]
+    }
     words += ["-serial", "chardev:console"]
     words += ["-chardev", "file,id=log,path=\(Self.escapingCommas(channels.log))"]
     words += ["-device", "isa-debugcon,iobase=0xe9,readback=0xe9,chardev=log"]

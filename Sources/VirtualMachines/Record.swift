@@ -3,6 +3,8 @@
 public enum Record: Equatable, Sendable {
   /// All CPUs are up, and `main` is called next.
   case booted(BootRecord)
+  /// The application reads its standard input.
+  case inputWanted
   /// The application ended with a status, 0...255.
   case exit(status: UInt8)
   /// A panic report has been printed in full.
@@ -36,6 +38,7 @@ public enum Record: Equatable, Sendable {
     case "exit":
       guard fields.count == 2, let status = UInt8(fields[1]) else { return nil }
       self = .exit(status: status)
+    case "input": self = .inputWanted
     case "panic": self = .panic
     case "out-of-memory": self = .outOfMemory
     case "lock":

@@ -15,13 +15,17 @@ public enum VirtualMachine {
     /// for a slow reader, and signals and the timeout do not.
     public var outputs: [OutputQueue]
 
+    /// What the application reads as its standard input, once it asks.
+    public var input: InputSource
+
     public init(
-      outputs: [OutputQueue] = [],
+      outputs: [OutputQueue] = [], input: InputSource = InputSource(descriptor: nil),
       onOutput: @escaping ([UInt8]) -> Void = { _ in },
       onLog: @escaping (String) -> Void = { _ in },
       onRecord: @escaping (Record) -> Void = { _ in }
     ) {
       self.outputs = outputs
+      self.input = input
       self.onOutput = onOutput
       self.onLog = onLog
       self.onRecord = onRecord
@@ -47,7 +51,8 @@ public enum VirtualMachine {
     var channels = QEMUCommandLine.Channels.pipes
     if configuration.timeout != nil { channels.monitor = Conversation.monitor }
     var process = ChildProcess(path: qemu, arguments: commandLine.arguments(channels: channels))
-    process.descriptors = [.null, .pipe, .pipe, .pipe]
+    process.descriptors = [.null, .socket, .pipe, .pipe]
+    process.input = (events.input, 1)
     if let timeout = configuration.timeout {
       process.timeout = timeout
       process.descriptors.append(.socket)
@@ -178,6 +183,7 @@ private struct Conversation {
     case .text(let text): events.onLog(Backtrace.symbolise(text, symbols))
     case .record(let record):
       if case .booted(let boot) = record { self.boot = boot }
+      if case .inputWanted = record { events.input.open() }
       records.append(record)
       events.onRecord(record)
     }

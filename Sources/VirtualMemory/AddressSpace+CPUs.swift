@@ -53,6 +53,9 @@ extension AddressSpace {
     Processor.enablePreemption()
   }
 
+  /// The address of the address space that the calling CPU uses; 0 is none. With preemption off.
+  static var currentAddress: UInt64 { current.currentIfInitialized?.pointee.value ?? 0 }
+
   /// Tells the address space that this CPU used that it does not any more, after it has forgotten it.
   private static func leave(for next: UInt64) {
     guard let current = current.currentIfInitialized else { return }
@@ -74,9 +77,7 @@ extension AddressSpace {
   public static func handleOnThisCPU(
     _ fault: PageFault, withoutCopying: Bool = false
   ) -> PageFault.Outcome {
-    let address = Processor.withPreemptionDisabled {
-      current.currentIfInitialized?.pointee.value ?? 0
-    }
+    let address = Processor.withPreemptionDisabled { currentAddress }
     guard let space = UnsafePointer<AddressSpace>(bitPattern: UInt(address)) else {
       return .unmapped
     }
@@ -84,8 +85,9 @@ extension AddressSpace {
       ? space.pointee.handleWithoutCopying(fault) : space.pointee.handle(fault)
   }
 
-  /// Gives back the memory that the calling CPU's own tables take, and its root. After `deactivate`; not
-  /// in interrupts. Takes as long as there are pages in the tables.
+  /// Gives back the memory that the calling CPU's own tables take, and its root: for one that does not come back
+  /// for long. After `deactivate`, or after the last `run` here; not in interrupts. Takes as long as there are
+  /// pages in the tables.
   public func releaseTables() {
     Epoch.shared.read { ownTables.release(commonRoot: rootTable) }
   }
@@ -94,41 +96,5 @@ extension AddressSpace {
   public func shootdownCounts(of cpu: CPU) -> ShootdownCounts {
     guard cpu.index < cpuCount.value else { return ShootdownCounts() }
     return privateTables.pointer(for: cpu).pointee.counts.values
-  }
-
-  // MARK: Memory of a CPU
-
-  /// Makes `address`, a page border from `localAddresses` on, lead to `frame` on the calling CPU: on others
-  /// it leads elsewhere, or nowhere. Whoever uses it stays on this CPU. The frame is the caller's. Other
-  /// CPUs are not told of anything, in either scheme. Not in interrupts.
-  public func mapLocal(
-    _ frame: PhysicalAddress, at address: UInt64, _ permissions: PagePermissions
-  ) throws(AddressSpaceError) {
-    try Self.checkLocal(address)
-    Processor.disablePreemption()
-    defer { Processor.enablePreemption() }
-    let own = ownTables
-    do throws(FrameAllocatorError) {
-      try own.makeRoot()
-      try own.map(PageTableEntry(page: frame.rawValue, permissions, level: 0), at: address)
-    } catch {
-      throw .outOfMemory
-    }
-  }
-
-  /// Makes `address` lead nowhere on the calling CPU.
-  public func unmapLocal(at address: UInt64) throws(AddressSpaceError) {
-    try Self.checkLocal(address)
-    Processor.withPreemptionDisabled { ownTables.unmap(address) }
-  }
-
-  private static func checkLocal(_ address: UInt64) throws(AddressSpaceError) {
-    if address % pageSize != 0 {
-      throw .notPageAligned(start: address, byteCount: pageSize)
-    }
-    if address < localAddresses || address >= lowestAddress {
-      throw .outOfBounds(
-        start: address, byteCount: pageSize, lowest: localAddresses, limit: lowestAddress)
-    }
   }
 }

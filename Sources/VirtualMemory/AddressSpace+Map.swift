@@ -219,7 +219,8 @@ extension AddressSpace {
   // MARK: At a place
 
   /// Promises memory at a range of addresses of whole pages: where nothing is, or else in place of what
-  /// is there, which is taken away as by `unmap`, also if there is no memory to populate the new range.
+  /// is there, which is taken away as by `unmap`. To populate in place of something needs the memory of both for
+  /// a moment: without it, all stays as it is.
   public func map(
     at start: UInt64, byteCount: UInt64, _ permissions: PagePermissions,
     as kind: AreaKind = .anonymous, replacing: Bool = false, options: MapOptions = []
@@ -227,10 +228,14 @@ extension AddressSpace {
     let end = try check(start, byteCount)
     try withNumber(of: kind) { area throws(AddressSpaceError) in
       let promise = try promise(permissions, byteCount, options, area)
-      try perform(
-        RangeChange(replacing ? .replace(promise) : .reserve(promise)), from: start, to: end)
+      if replacing && options.contains(.populate) {
+        try replaceAndPopulate(promise, from: start, to: end)
+      } else {
+        try perform(
+          RangeChange(replacing ? .replace(promise) : .reserve(promise)), from: start, to: end)
+      }
     }
-    if options.contains(.populate) { try populate(mapped: start, end) }
+    if options.contains(.populate) && !replacing { try populate(mapped: start, end) }
   }
 
   // MARK: Away

@@ -15,21 +15,54 @@ extension AddressSpace {
   func populate(from start: UInt64, to end: UInt64) throws(AddressSpaceError) {
     var stock = PageStock(for: rootTable)
     defer { stock.free() }
-    while true {
+    repeat {
       var needs = PageNeeds(limit: frames.pointee.freeFrameCount)
       try forEachTable(from: start, to: end) { needs.add($0, $1, areaKinds) }
-      do throws(FrameAllocatorError) {
-        try stock.allocate(needs)
-      } catch {
-        throw .outOfMemory
-      }
-      do throws(AddressSpaceError) {
-        try forEachTable(from: start, to: end) { stock.fill($0, $1, areaKinds) }
-        return
-      } catch {
-        // Others have discarded or mapped pages since they were counted.
-        guard error == .outOfMemory else { throw error }
-      }
+      try allocate(needs, for: &stock)
+      // If it is not enough, others have discarded or mapped pages since they were counted.
+    } while try !fill(from: start, to: end, &stock)
+  }
+
+  private func allocate(
+    _ needs: PageNeeds, for stock: inout PageStock
+  ) throws(AddressSpaceError) {
+    do throws(FrameAllocatorError) { try stock.allocate(needs) } catch { throw .outOfMemory }
+  }
+
+  /// Puts what was taken where it is missing; returns whether it was enough.
+  private func fill(
+    from start: UInt64, to end: UInt64, _ stock: inout PageStock
+  ) throws(AddressSpaceError) -> Bool {
+    do throws(AddressSpaceError) {
+      try forEachTable(from: start, to: end) { stock.fill($0, $1, areaKinds) }
+      return true
+    } catch {
+      guard error == .outOfMemory else { throw error }
+      return false
+    }
+  }
+
+  /// Puts a promise in place of what is in a range, and gets all of its pages. All memory is taken before:
+  /// without enough of it nothing changes.
+  @inline(never)
+  func replaceAndPopulate(
+    _ promise: PageTableEntry, from start: UInt64, to end: UInt64
+  ) throws(AddressSpaceError) {
+    var stock = PageStock(for: rootTable)
+    defer { stock.free() }
+    var needs = PageNeeds(limit: frames.pointee.freeFrameCount)
+    if case .refused(let error) = needs.add(promise, from: start, to: end, areaKinds) {
+      throw error
+    }
+    try allocate(needs, for: &stock)
+    try perform(RangeChange(.replace(promise)), from: start, to: end)
+    do throws(AddressSpaceError) {
+      if try fill(from: start, to: end, &stock) { return }
+      // Others have discarded or mapped pages in the meantime.
+      try populate(from: start, to: end)
+    } catch {
+      try unmap(at: start, byteCount: end &- start)
+      throw error
     }
   }
 
@@ -116,6 +149,20 @@ struct PageNeeds {
       part.advance()
     }
     return .reached(range.start)
+  }
+
+  /// Adds what is needed for a range that will be promised as a whole, whatever tables there are.
+  mutating func add(
+    _ promise: PageTableEntry, from start: UInt64, to end: UInt64, _ kinds: borrowing AreaKinds
+  ) -> PageWalk? {
+    var part = RangePart(level: PageTableFormat.rootLevel, from: start, to: end)
+    while part.goesOn {
+      if let end = add(promise, part, kinds) { return end }
+      part.advance()
+    }
+    // Where a table stays, small pages do, and need no other one: see `PageStock`.
+    tables[PageTableFormat.largestPageLevel &- 1] &+= largePages
+    return nil
   }
 
   private mutating func addPages(

@@ -25,6 +25,8 @@ public struct AddressSpace: ~Copyable, Sendable {
   /// The CPUs whose processors may use the tables.
   let active = Atomic<UInt64>(0)
   let removedTables = RemovedTables()
+  /// The parts of the local addresses that are taken, see `takeLocalRange`.
+  let localRanges = Atomic<UInt64>(0)
   private let cpuArenas = CPULocal<Arena>()
   private let cpuCommonArenas = CPULocal<Arena>()
   let areaKinds = AreaKinds()
@@ -46,11 +48,8 @@ public struct AddressSpace: ~Copyable, Sendable {
     limit.set(end)
     usesPrivateTables.set(scheme == .perCPU ? 1 : 0)
     self.cpuCount.set(cpuCount)
+    let storage = try frames.pointee.allocate(count: storageFrameCount)
     let arenasByteCount = CPULocal<Arena>.byteCount(for: cpuCount)
-    let byteCount = UInt64(
-      2 * arenasByteCount + CPULocal<PrivateTables.State>.byteCount(for: cpuCount))
-    let storage = try frames.pointee.allocate(
-      count: Int((byteCount + FrameAllocator.frameSize - 1) / FrameAllocator.frameSize))
     let pointer = PhysicalMemoryWindow.pointer(to: storage.rawValue).unsafelyUnwrapped
     cpuArenas.initialize(in: pointer, count: cpuCount) { arenas.own(of: $0.index) }
     cpuCommonArenas.initialize(in: pointer + arenasByteCount, count: cpuCount) {
@@ -59,6 +58,19 @@ public struct AddressSpace: ~Copyable, Sendable {
     privateTables.initialize(in: pointer + 2 * arenasByteCount, count: cpuCount) { _ in
       PrivateTables.State(scheme: scheme, frames: frames, start: start, end: end)
     }
+  }
+
+  /// How many frames the CPUs' storage takes, and where it is.
+  var storageFrameCount: Int {
+    let byteCount =
+      2 * CPULocal<Arena>.byteCount(for: cpuCount.value)
+      + CPULocal<PrivateTables.State>.byteCount(for: cpuCount.value)
+    let frameSize = Int(FrameAllocator.frameSize)
+    return (byteCount + frameSize - 1) / frameSize
+  }
+
+  var storage: UnsafeRawPointer {
+    UnsafeRawPointer(cpuArenas.pointer(for: CPU(index: 0)))
   }
 
   /// How much of the page tables each CPU has for itself.
@@ -261,13 +273,18 @@ public struct AddressSpace: ~Copyable, Sendable {
     }
   }
 
-  /// Frees all memory that nobody uses: empty tables, also those that CPUs have for themselves. The table of an arena, one frame for 512 GiB,
-  /// stays. Waits until no CPU is on its way through a table that was removed; with no lock held, not
-  /// in interrupts.
+  /// Frees all memory that nobody uses: empty tables, also those that CPUs have for themselves. The table of
+  /// an arena, one frame for 512 GiB, stays. Waits until no CPU is on its way through a table that was removed;
+  /// with no lock held, not in interrupts.
   public func reclaim() {
-    for number in 0..<arenas.count { trim(from: arenas.start(number), to: arenas.end(number)) }
+    trimAll()
     releasePrivateTables()
     removedTables.freeAll(of: frames)
+  }
+
+  /// Takes all empty tables out; they are still to be freed.
+  func trimAll() {
+    for number in 0..<arenas.count { trim(from: arenas.start(number), to: arenas.end(number)) }
   }
 
   private func releasePrivateTables() {

@@ -241,6 +241,16 @@ struct AreaKinds: ~Copyable, Sendable {
       }
   }
 
+  /// Frees those frames. Nobody uses the numbers any more.
+  func free(of frames: UnsafePointer<FrameAllocator>) {
+    guard let frameAddresses else { return }
+    for index in 0...Self.limit / Self.recordsPerFrame {
+      let address = frameAddresses[index].load(ordering: .relaxed)
+      if address != 0 { frames.pointee.free(PhysicalAddress(address)) }
+    }
+    frames.pointee.free(PhysicalAddress(directory.exchange(0, ordering: .relaxed)))
+  }
+
   private func forEachTaken(_ body: (UnsafeMutablePointer<AreaRecord>) -> Void) {
     for index in 0..<Self.chainCount {
       var number = chains?[index] ?? 0

@@ -73,7 +73,7 @@ struct PageStock {
           entry.area == 0
           ? fillPage(slot, entry, level: 0, from: &pages)
           : fillNamedPage(slot, entry, range.address(of: slot, in: table), kinds)
-        guard isFilled else { return .refused(.outOfMemory) }
+        guard isFilled || divideLargePage() else { return .refused(.outOfMemory) }
       } else if !entry.isPresent {
         return PageWalk(stoppedAt: entry, range.address(of: slot, in: table))
       } else {
@@ -81,6 +81,19 @@ struct PageStock {
       }
     }
     return .reached(range.address(of: last, in: table))
+  }
+
+  /// Makes small pages of a large one, which has found no place; returns whether there was one.
+  @inline(never)
+  private mutating func divideLargePage() -> Bool {
+    guard let page = largePages.pop() else { return false }
+    // The lowest address last: it is taken out first.
+    var count = 1 << (9 * PageTableFormat.largestPageLevel)
+    while count > 0 {
+      count -= 1
+      pages.push(page + UInt64(count) * FrameAllocator.frameSize)
+    }
+    return true
   }
 
   /// The same above the lowest level, as far as the first table.

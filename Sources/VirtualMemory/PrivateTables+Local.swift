@@ -10,28 +10,31 @@ extension PrivateTables {
 
   /// Makes an address lead to a page.
   func map(_ entry: PageTableEntry, at address: UInt64) throws(FrameAllocatorError) {
-    while !Processor.withInterruptsDisabled({ replace(entry, at: address) }) {
+    while Processor.withInterruptsDisabled({ replace(entry, at: address) }) == nil {
       let spare = try PrivateTable.make(of: state.pointee.frames)
       let isLinked = Processor.withInterruptsDisabled { link(spare, at: address, above: 0) }
       if !isLinked { spare.free() }
     }
   }
 
-  /// Makes an address lead nowhere.
-  func unmap(_ address: UInt64) {
-    if hasRoot { _ = Processor.withInterruptsDisabled { replace(.empty, at: address) } }
+  /// Makes an address lead nowhere; returns the physical address of the page that was there.
+  func unmap(_ address: UInt64) -> UInt64? {
+    guard hasRoot,
+      let old = Processor.withInterruptsDisabled({ replace(.empty, at: address) }), old.isPresent
+    else { return nil }
+    return old.address
   }
 
-  /// Returns whether there was a table. With interrupts off.
-  private func replace(_ entry: PageTableEntry, at address: UInt64) -> Bool {
-    guard let table = findTable(address, level: 0) else { return false }
+  /// Returns what was there, or nothing if there is no table. With interrupts off.
+  private func replace(_ entry: PageTableEntry, at address: UInt64) -> PageTableEntry? {
+    guard let table = findTable(address, level: 0) else { return nil }
     let slot = table.slot(address, level: 0)
     let old = slot.pointee
     slot.pointee = entry
     if old.isPresent { AddressTranslation.forget(address) }
     if entry.isPresent && !old.isPresent { addUse(of: table, level: 0) }
     if old.isPresent && !entry.isPresent { removeUses(1, of: table, level: 0) }
-    return true
+    return old
   }
 
   /// Takes out all of them. With interrupts off.

@@ -11,6 +11,13 @@ extension PrivateTables {
     while address < state.pointee.end {
       address = dropCopies(at: address, commonRoot: commonRoot)
     }
+    free()
+  }
+
+  /// Gives back all tables and the root, where no copies of pages are left. Also of another CPU, when none uses
+  /// the address space.
+  func free() {
+    if !hasRoot { return }
     Processor.withInterruptsDisabled {
       unlinkLocal()
       AddressTranslation.forgetAll()

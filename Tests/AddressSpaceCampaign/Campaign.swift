@@ -236,33 +236,15 @@ public struct Campaign {
       return try expect(
         end > start && end <= obstacleEnd, "what is in the way ends at \(obstacleEnd), not \(end)")
     }
-    if error == .outOfMemory, isMemoryShort(for: populates ? byteCount : 0, free: free) {
-      // What was to be replaced is gone by then.
-      if populates, operation.kind == .replace { return try settle(operation) }
-      return
-    }
+    if error == .outOfMemory, isMemoryShort(for: populates ? byteCount : 0, free: free) { return }
     func text(_ error: AddressSpaceError?) -> String { error.map { "refused as \($0)" } ?? "done" }
     try expect(
       error == expected && obstacleEnd == nil,
       "it was \(text(error)), and had to be \(text(expected)), \(String(describing: obstacleEnd))")
-    if error != nil {
-      if case .inaccessible = error, operation.kind == .replace { try settle(operation) }
-      return
-    }
+    if error != nil { return }
     reference.update(from: start, to: end, update)
     if clears { reference.clear(from: start, to: end) }
     if populates { reference.touchAll(from: start, to: end) }
-  }
-
-  /// After a replacement that could not be filled: nothing is there, or there was no memory for the
-  /// replacement itself and all is as before.
-  private mutating func settle(_ operation: Operation) throws {
-    let end = operation.start + operation.byteCount
-    var isAnythingLeft = false
-    machine.space.forEachArea(from: operation.start, to: end) { _ in isAnythingLeft = true }
-    if isAnythingLeft { return }
-    reference.update(from: operation.start, to: end) { _ in nil }
-    reference.clear(from: operation.start, to: end)
   }
 
   private mutating func mapAnywhere(_ operation: Operation, _ options: MapOptions) throws {

@@ -11,7 +11,7 @@ enum Scenarios {
       + FrameAllocatorScenarios.all
       + ConsoleScenarios.all + HeapScenarios.all + SchedulerScenarios.all
       + BlockingScenarios.all + InheritanceScenarios.all + ParallelScenarios.all
-      + TimerScenarios.all
+      + TimerScenarios.all + InterruptScenarios.all
   }
 
   /// Those with a bug, which are run by name only.

@@ -251,6 +251,20 @@ extension SimulatedMachine {
       let operations: [(String, () throws -> Void)] = [
         ("map", { try space.map(at: start + page, byteCount: byteCount, []) }),
         ("replace", { try space.map(at: start + page, byteCount: byteCount, [], replacing: true) }),
+        (
+          "replace and populate",
+          {
+            try space.map(
+              at: start + page, byteCount: byteCount, .write, replacing: true, options: .populate)
+          }
+        ),
+        (
+          "replace large and populate",
+          {
+            try space.map(
+              at: start + page, byteCount: 8 << 20, .write, replacing: true, options: .populate)
+          }
+        ),
         ("unmap", { try space.unmap(at: start + page, byteCount: byteCount) }),
         ("protect", { try space.protect(at: start + page, byteCount: byteCount, []) }),
         ("populate", { try space.populate(at: start + page, byteCount: byteCount) }),

@@ -8,7 +8,8 @@ import Testing
 
 extension SimulatedMachine {
   /// What CPUs have for themselves: the test's thread plays one after the other.
-  @Suite(.bothSchemes) final class PrivateTablesTests {
+  // Unchecked: one thread uses it.
+  @Suite(.bothSchemes) final class PrivateTablesTests: @unchecked Sendable {
     private let fixture: AddressSpaceFixture
     private let mmu = SimulatedMMU(cpuCount: SimulatedMachine.cpuCount)
     private let storage: UnsafeMutableRawPointer
@@ -113,13 +114,65 @@ extension SimulatedMachine {
       #expect(throws: SimulatedPageFault.self) { try self.write(3, to: address) }
       try other.activate()
       #expect(try mmu.read(address) == 2)
-      try other.unmap(at: address, byteCount: page)
       other.deactivate()
       #expect(AddressSpace.handleOnThisCPU(PageFault(at: address, .write)) == .unmapped)
       space.releaseTables()
-      other.releaseTables()
       try fixture.clear()
-      #expect(fixture.freeCount < fixture.freeAtStart)
+      other.destroy()
+      #expect(fixture.freeCount == fixture.freeAtStart)
+    }
+
+    /// What was seen on another stack, by the same thread.
+    private final class Seen: @unchecked Sendable {
+      var values: [UInt64] = []
+      var interruptsWereEnabled = false
+    }
+
+    @Test func workInAnotherAddressSpace() throws {
+      let other = AddressSpace()
+      try other.initialize(
+        scheme: PageTableSchemes.tested, on: fixture.frames, cpuCount: SimulatedMachine.cpuCount)
+      let address = AddressSpaceFixture.lowest + 5 * page
+      try space.map(at: address, byteCount: page, .write)
+      _ = try other.map(
+        byteCount: 3 * page, .write, as: AreaKind(.anonymous, named: "other"), options: .populate)
+      try other.map(at: address, byteCount: page, .write)
+      try on(1) { try other.mapLocal(fixture.frames.pointee.allocate(), at: window, .write) }
+      try space.activate()
+      try write(1, to: address)
+      let seen = Seen()
+      for round in UInt64(0)..<3 {
+        try other.run { [self] in
+          seen.values.append((try? mmu.read(address)) ?? .max)
+          try? write(round + 10, to: address)
+          seen.interruptsWereEnabled = seen.interruptsWereEnabled || Processor.interruptsAreEnabled
+        }
+        #expect(try mmu.read(address) == 1)
+      }
+      // The first time there was no page.
+      #expect(seen.values == [.max, 10, 11])
+      #expect(!seen.interruptsWereEnabled && Processor.interruptsAreEnabled)
+      #expect(space.active.load(ordering: .relaxed) == 1)
+      #expect(other.active.load(ordering: .relaxed) == 0)
+      if let frame = try on(1, { try other.unmapLocal(at: window) }) {
+        fixture.frames.pointee.free(frame)
+      }
+      other.destroy()
+      space.deactivate()
+      space.releaseTables()
+      try fixture.clear()
+      #expect(fixture.freeCount == fixture.freeAtStart)
+    }
+
+    @Test func localAddressesAreTakenOnce() {
+      var ranges: Set<UInt64> = []
+      while let start = space.takeLocalRange() { ranges.insert(start) }
+      #expect(ranges.count == 64 && ranges.min() == window)
+      #expect(
+        ranges.max() == AddressSpace.lowestAddress - AddressSpace.localRangeByteCount)
+      space.giveBackLocalRange(window)
+      #expect(space.takeLocalRange() == window)
+      #expect(space.takeLocalRange() == nil)
     }
 
     /// More tables become empty than are kept.

@@ -26,6 +26,7 @@ final class FalseQEMU {
   }
 
   func run(
+    input: InputSource = InputSource(descriptor: nil),
     _ change: (inout VirtualMachineConfiguration) -> Void = { _ in }
   ) throws -> Result {
     var configuration = VirtualMachineConfiguration(image: image, programName: "sample")
@@ -34,7 +35,8 @@ final class FalseQEMU {
     var output: [UInt8] = []
     var log: [String] = []
     let outcome = try VirtualMachine.run(
-      configuration, events: .init(onOutput: { output += $0 }, onLog: { log.append($0) }))
+      configuration,
+      events: .init(input: input, onOutput: { output += $0 }, onLog: { log.append($0) }))
     return Result(outcome: outcome, output: output, log: log)
   }
 

@@ -123,7 +123,7 @@ import Testing
     let lines = String(decoding: result.output, as: UTF8.self).split(separator: "\n").map(
       String.init)
     #expect(lines.contains("program=sample log=info -- a%20b"))
-    #expect(lines.contains("file,id=console,path=/dev/fd/1"))
+    #expect(lines.contains("socket,id=console,fd=1"))
     #expect(lines.contains("file,id=log,path=/dev/fd/3"))
     #expect(lines.last == "/dev/null")
     #expect(!lines.contains { $0.contains("monitor") }, "without a timeout it has no use")

@@ -4,8 +4,9 @@ import GuestTesting
 struct GuestTests {
   static func main() {
     TestSuite.run([
-      BootTests.suite, InterruptTests.suite, TimeTests.suite, MemoryTests.suite, SoakTests.suite,
-      LockTests.suite, FaultTests.suite, MappingTests.suite, ShootdownTests.suite,
+      BootTests.suite, InterruptTests.suite, DeviceInterruptTests.suite, TimeTests.suite,
+      MemoryTests.suite, SoakTests.suite, LockTests.suite, FaultTests.suite, MappingTests.suite,
+      AddressSpaceTests.suite, ShootdownTests.suite,
       SharedMemoryTests.suite, ThreadTests.suite, SchedulingTests.suite,
       BlockingTests.suite,
       TrapTests.suite,

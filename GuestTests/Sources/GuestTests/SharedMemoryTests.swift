@@ -18,6 +18,14 @@ enum SharedMemoryTests {
         Test("accesses while the memory is unmapped", minimumCPUs: 2) { t in
           balanced(t) { unmapUnderAccess(t) }
         },
+        Test("a thread that goes from CPU to CPU leaves nothing behind", minimumCPUs: 2) { t in
+          // The table of each CPU's arena stays from the first time on.
+          let before = FaultTests.settledFreeByteCount()
+          mapOnEachCPU(t)
+          let used = before - FaultTests.settledFreeByteCount()
+          t.expect(used <= CPUSet.online.count * 4096, "\(used) bytes stay")
+          balanced(t) { mapOnEachCPU(t) }
+        },
         Test("any operations by all CPUs, each in its own memory", minimumCPUs: 2) { t in
           balanced(t) {
             CPUSet.online.run { cpu in
@@ -37,7 +45,10 @@ enum SharedMemoryTests {
   }
 
   static func balanced(_ t: TestContext, _ body: () -> Void) {
-    // What stays from the first use: tables of the CPUs' own parts, pages of this stack.
+    // What stays from the first use: tables of the CPUs' own parts, pages of this stack, and the tables by which
+    // each CPU finds those.
+    let visitors = Atomic<Int>(0)
+    CPUSet.online.run { _ in visitors.wrappingAdd(1, ordering: .relaxed) }
     FaultTests.withRange(t, byteCount: 4096) { words in
       let address = UInt(bitPattern: words)
       CPUSet.online.run { cpu in
@@ -48,6 +59,31 @@ enum SharedMemoryTests {
     let before = FaultTests.settledFreeByteCount()
     body()
     t.expect(FaultTests.settledFreeByteCount(), equals: before, "free bytes")
+  }
+
+  /// A thread maps and touches memory on each CPU, and unmaps all of it on the last one.
+  private static func mapOnEachCPU(_ t: TestContext) {
+    let thread = try? Thread.spawn {
+      do throws(AddressSpaceError) {
+        var starts: [UInt64] = []
+        for cpu in CPUSet.online {
+          try? Thread.current.setAffinity(CPUSet(cpu))
+          for byteCount in [4096, 64 << 12, 5 << 20] as [UInt64] {
+            let start = try AddressSpace.shared.map(byteCount: byteCount, .write)
+            for offset in stride(from: 0, to: byteCount, by: 4096) {
+              UnsafeMutablePointer<UInt64>(bitPattern: UInt(start + offset))?.pointee = offset
+            }
+            starts.append(start)
+          }
+        }
+        for (index, start) in starts.enumerated() {
+          try AddressSpace.shared.unmap(
+            at: start, byteCount: [4096, 64 << 12, 5 << 20][index % 3])
+        }
+      } catch { t.fail("\(error)") }
+    }
+    guard let thread else { return t.fail("no thread") }
+    thread.join()
   }
 
   // MARK: Stale translations

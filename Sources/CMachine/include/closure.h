@@ -33,3 +33,21 @@ _Noreturn void apus_report_silence(uint64_t cpus);
 
 // The module Interrupts defines this too: runs the closure on a set of CPUs, in interrupts, and waits.
 void apus_cross_call(const void *_Nonnull closure, uint64_t cpus);
+
+// Calls the handler of a device's interrupt: its one argument, a proof, has no size.
+uint32_t apus_call_handler(const struct apus_closure *_Nonnull lent);
+
+// Swift calls this by its name with a handler in place of both words; they live as long as Swift keeps the
+// handler. Returns a new record of it, which the module Interrupts makes by the second function.
+__attribute__((swiftcall)) void *_Nonnull apus_make_interrupt_record(
+    const void *_Nonnull function, const void *_Nullable context);
+void *_Nonnull apus_allocate_interrupt_record(const void *_Nonnull closure);
+
+// The kernel defines this: fills in what the firmware says of the lines of devices (`InterruptInputs` of the
+// module Interrupts).
+void apus_find_interrupt_inputs(void *_Nonnull inputs);
+
+// The module Interrupts defines these: what interrupts of devices lead to, and the call of it.
+void apus_set_device_dispatch(void (*_Nonnull function)(uint64_t vector));
+void apus_dispatch_device(uint64_t vector);
+void apus_handle_device_interrupt(uint64_t vector);

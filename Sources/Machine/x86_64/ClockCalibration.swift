@@ -28,9 +28,27 @@ public struct ClockCalibration {
   /// Where the rates come from.
   public var source: Source
 
-  /// Finds both rates in under 1 ms. The local APIC of this CPU must be on. `scratch` is a page
-  /// of memory that the VMM may write while this runs.
-  static func measure(scratch: UInt) -> ClockCalibration {
+  /// The beginning of a measurement against the interval timer: what the machine does until `measure` is a
+  /// part of it, so that nobody waits.
+  public struct Beginning {
+    fileprivate let device: IntervalTimer
+    fileprivate let edge: Edge
+  }
+
+  /// Begins to measure, unless the rates will be told; `nil` also where there is no interval timer.
+  static func begin() -> Beginning? {
+    if ProcessorFeatures.hypervisorLeaf(signature: kvmSignature) != nil || processorLeaf != nil {
+      return nil
+    }
+    let device = IntervalTimer()
+    return Edge(after: device.read(), of: device, patience: 1000).map {
+      Beginning(device: device, edge: $0)
+    }
+  }
+
+  /// Finds both rates, mostly in under 100 µs, and in 1 ms without a `beginning` less than 50 ms ago. The
+  /// local APIC of this CPU must be on. `scratch` is a page of memory that the VMM may write while this runs.
+  static func measure(since beginning: Beginning?, scratch: UInt) -> ClockCalibration {
     // What the VMM says costs nothing, but it says nothing of the timer unless it has the leaf.
     if let leaf = ProcessorFeatures.hypervisorLeaf(signature: kvmSignature) {
       if apus_cpuid(leaf, 0).eax >= leaf + 0x10 {
@@ -49,18 +67,22 @@ public struct ClockCalibration {
           timerFrequency: timerFrequency(timestampFrequency: frequency), source: .kvmClock)
       }
     }
-    if ProcessorFeatures.highestLeaf >= 0x15 {
-      let ratio = apus_cpuid(0x15, 0)
-      if ratio.eax != 0, ratio.ebx != 0, ratio.ecx != 0 {
-        let frequency = UInt64(ratio.ecx) * UInt64(ratio.ebx) / UInt64(ratio.eax)
-        return ClockCalibration(
-          timestampFrequency: frequency,
-          timerFrequency: timerFrequency(timestampFrequency: frequency), source: .processorLeaf)
-      }
+    if let frequency = processorLeaf {
+      return ClockCalibration(
+        timestampFrequency: frequency,
+        timerFrequency: timerFrequency(timestampFrequency: frequency), source: .processorLeaf)
     }
-    if let measured = againstIntervalTimer() { return measured }
+    if let measured = againstIntervalTimer(since: beginning) { return measured }
     return ClockCalibration(
       timestampFrequency: 1_000_000_000, timerFrequency: 1_000_000_000, source: .none)
+  }
+
+  /// The rate of the time-stamp counter that the CPU tells.
+  private static var processorLeaf: UInt64? {
+    guard ProcessorFeatures.highestLeaf >= 0x15 else { return nil }
+    let ratio = apus_cpuid(0x15, 0)
+    guard ratio.eax != 0, ratio.ebx != 0, ratio.ecx != 0 else { return nil }
+    return UInt64(ratio.ecx) * UInt64(ratio.ebx) / UInt64(ratio.eax)
   }
 
   /// "KVMK", the start of KVM's signature.
@@ -97,14 +119,15 @@ public struct ClockCalibration {
 
   /// Both rates against the interval timer; `nil` if there is none.
   ///
-  /// One measurement is enough unless the host took the CPU away in the middle of it, which shows
-  /// in its uncertainty: then it is repeated, and the best one counts.
-  private static func againstIntervalTimer() -> ClockCalibration? {
-    var best: Measurement?
-    for _ in 0..<50 {
-      guard let measurement = Measurement() else { return nil }
+  /// One measurement is enough unless the host took the CPU away at its beginning or its end, which shows
+  /// in its uncertainty, or it began too long ago: then it is repeated, and the best one counts.
+  private static func againstIntervalTimer(since beginning: Beginning?) -> ClockCalibration? {
+    var best = beginning.flatMap { Measurement(from: $0) }
+    var turns = 0
+    while turns < 50, best.map({ $0.badness >= Measurement.tolerableError }) ?? true {
+      guard let measurement = Measurement() else { break }
       if best.map({ measurement.badness < $0.badness }) ?? true { best = measurement }
-      if measurement.badness < Measurement.tolerableError { break }
+      turns += 1
     }
     return best.map {
       ClockCalibration(
@@ -116,8 +139,7 @@ public struct ClockCalibration {
   /// One measurement against the interval timer.
   ///
   /// An edge of its count is known to lie between the time stamps around two readings. The
-  /// measurement goes on until that uncertainty is below 1/500 of the span, at most 900 µs: where
-  /// port I/O is cheap (under `-icount`) some 20 µs are enough.
+  /// measurement goes on until that uncertainty is below 1/500 of the span, at most 900 µs.
   private struct Measurement {
     let timestampFrequency: UInt64
     let timerFrequency: UInt64
@@ -133,25 +155,41 @@ public struct ClockCalibration {
     static let tolerableError: UInt64 = 5000
     private static let longest = IntervalTimer.frequency * 9 / 10_000
 
+    /// From now on.
     init?() {
       let device = IntervalTimer()
+      guard let edge = Edge(after: device.read(), of: device) else { return nil }
+      self.init(from: Beginning(device: device, edge: edge))
+    }
+
+    /// `nil` also if the beginning was too long ago.
+    @inline(never)
+    init?(from beginning: Beginning) {
+      let (device, first) = (beginning.device, beginning.edge)
       OneShotTimer.startFreeRunning()
       defer { OneShotTimer.stop() }
-      guard let first = Edge(after: device.read(), of: device) else { return nil }
       let firstTimer = TimerReading()
       var last = first
       var error = UInt64.max
       repeat {
-        guard let next = Edge(after: last.count, of: device) else { return nil }
+        guard let next = Edge(after: device.read(), of: device) else { return nil }
         last = next
         error = scaled(
           first.uncertainty + last.uncertainty, by: 1_000_000, over: last.stamp &- first.stamp)
       } while error > Self.wantedError && first.count &- last.count < Self.longest
-      let lastTimer = TimerReading()
+      if device.isOver { return nil }
+      var lastTimer = firstTimer
+      var timerError = UInt64.max
+      var turns = 0
+      repeat {
+        lastTimer = TimerReading()
+        timerError = scaled(
+          firstTimer.uncertainty + lastTimer.uncertainty, by: 1_000_000,
+          over: lastTimer.stamp &- firstTimer.stamp)
+        turns += 1
+      } while timerError > Self.wantedError * 10 && turns < 1000
       self.error = error
-      timerError = scaled(
-        firstTimer.uncertainty + lastTimer.uncertainty, by: 1_000_000,
-        over: lastTimer.stamp &- firstTimer.stamp)
+      self.timerError = timerError
       timestampFrequency = scaled(
         last.stamp &- first.stamp, by: IntervalTimer.frequency, over: first.count &- last.count)
       timerFrequency = scaled(
@@ -175,15 +213,17 @@ public struct ClockCalibration {
   }
 
   /// A moment at which the interval timer's count was seen to change.
-  private struct Edge {
+  fileprivate struct Edge {
     var count: UInt64
     var stamp: UInt64
     var uncertainty: UInt64
 
-    /// Waits for the count to leave `old`; `nil` if it never does: there is no such timer.
-    init?(after old: UInt64, of device: IntervalTimer) {
+    /// Waits for the count to leave `old`, which it had just now; `nil` if it does not within `patience`
+    /// readings: there is no such timer.
+    @inline(never)
+    init?(after old: UInt64, of device: IntervalTimer, patience: Int = 100_000) {
       var before = apus_rdtsc()
-      for _ in 0..<100_000 {
+      for _ in 0..<patience {
         let count = device.read()
         let after = apus_rdtsc()
         if count != old {

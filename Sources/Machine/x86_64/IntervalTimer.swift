@@ -23,5 +23,12 @@ struct IntervalTimer {
     let low = apus_in8(0x42)
     return UInt64(apus_in8(0x42)) << 8 | UInt64(low)
   }
+
+  /// Whether the count-down is over: from then on counts come again. The output of the channel, by the
+  /// read-back command.
+  var isOver: Bool {
+    apus_out8(0x43, 0xE8)
+    return apus_in8(0x42) & 0x80 != 0
+  }
 }
 #endif

@@ -8,8 +8,8 @@ extension Processor {
   private static let hardwareIDs = Atomic<UInt64>(0)
 
   /// The first thing on the boot CPU: time starts, this is CPU 0, legacy interrupts are masked,
-  /// text can leave, and a fault is reported.
-  public static func prepareMachine() {
+  /// text can leave, and a fault is reported. Returns what `calibrateClock` is to have.
+  public static func prepareMachine() -> ClockCalibration.Beginning? {
     let block = ProcessorBlock(at: UInt(apus_boot_block_address()))
     block.write(UInt64(block.address), at: ProcessorBlock.ownAddressOffset)
     apus_wrmsr(ModelSpecificRegister.gsBase, UInt64(block.address))
@@ -21,6 +21,7 @@ extension Processor {
     ControlRegisters.configure()
     LegacyInterruptController.mask()
     OutputChannel.configure()
+    return ClockCalibration.begin()
   }
 
   /// This CPU's id in the firmware's tables.
@@ -52,6 +53,11 @@ extension Processor {
     hardwareIDs.store(UInt64(UInt(bitPattern: ids)), ordering: .relaxed)
   }
 
+  /// The id of the CPU with this index; `nil` before ids are known.
+  static func hardwareID(of index: Int) -> UInt32? {
+    UnsafePointer<UInt32>(bitPattern: UInt(hardwareIDs.load(ordering: .relaxed)))?[index]
+  }
+
   /// Brings the calling CPU to the state that all CPUs share: control registers, descriptor
   /// tables, CPU-local storage, interrupt controller. The same function for every CPU. Interrupts
   /// are off before and after.
@@ -62,8 +68,10 @@ extension Processor {
   }
 
   /// Measures clock and timer on the boot CPU; all CPUs share the result. `scratch` is a page.
-  public static func calibrateClock(scratch: UInt) -> ClockCalibration {
-    let calibration = ClockCalibration.measure(scratch: scratch)
+  public static func calibrateClock(
+    since beginning: ClockCalibration.Beginning?, scratch: UInt
+  ) -> ClockCalibration {
+    let calibration = ClockCalibration.measure(since: beginning, scratch: scratch)
     MonotonicClock.setFrequency(calibration.timestampFrequency)
     OneShotTimer.setFrequency(calibration.timerFrequency)
     return calibration

@@ -148,11 +148,21 @@ public struct TrapFrame {
 @c(apus_interrupt)
 public func interrupt(_ frame: UnsafeMutablePointer<apus_trap_frame>) -> Bool {
   let vector = UInt8(truncatingIfNeeded: frame.pointee.vector)
-  // A spurious interrupt must not be acknowledged (volume 3, 11.9), nor one that did not come by
-  // way of the local APIC: that would acknowledge another.
-  if vector == InterruptVector.spurious.rawValue { return false }
+  if vector >= Processor.firstDeviceVector { return interruptOfDevice(vector) }
+  // One that did not come by way of the local APIC must not be acknowledged: that would acknowledge another.
   if LocalAPIC.isInService(vector) { LocalAPIC.endInterrupt() }
   Processor.withInterruptMarked { apus_handle_interrupt(UInt64(vector)) }
+  return Processor.preemptionRequest != 0 && apus_preemption_is_due()
+}
+
+/// The same for devices. Acknowledged when the handler is through: before, a line that counts by its level
+/// would still be as it was, and interrupt again.
+@inline(never)
+private func interruptOfDevice(_ vector: UInt8) -> Bool {
+  // A spurious interrupt must not be acknowledged (volume 3, 11.9).
+  if vector == InterruptVector.spurious.rawValue { return false }
+  Processor.withInterruptMarked { apus_handle_interrupt(UInt64(vector)) }
+  if LocalAPIC.isInService(vector) { LocalAPIC.endInterrupt() }
   return Processor.preemptionRequest != 0 && apus_preemption_is_due()
 }
 #endif

@@ -45,4 +45,11 @@ public struct Condition: ~Copyable, Sendable {
   public borrowing func broadcast() {
     queue.wakeAll()
   }
+
+  /// `signal` in the handler of an interrupt. What the handler changes is no state of the mutex, which it cannot
+  /// take, but an `Atomic`.
+  public borrowing func signal(from context: borrowing InterruptContext) { signal() }
+
+  /// `broadcast` in the handler of an interrupt.
+  public borrowing func broadcast(from context: borrowing InterruptContext) { broadcast() }
 }

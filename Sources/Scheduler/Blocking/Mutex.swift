@@ -90,6 +90,13 @@ extension Mutex where State: ~Copyable {
     _ body: (inout State) throws(Failure) -> Result
   ) throws(Failure) -> Result { try withLock(body) }
 
+  /// A handler does not sleep.
+  @available(*, unavailable, message: "an interrupt's handler may not sleep")
+  public borrowing func withLock<Result: ~Copyable, Failure: Error>(
+    from context: borrowing InterruptContext,
+    _ body: (inout State) throws(Failure) -> Result
+  ) throws(Failure) -> Result { try withLock(body) }
+
   /// A thread does not sleep with a spin lock in its hands.
   @available(*, unavailable, message: "a thread may not sleep while it holds a spin lock")
   public borrowing func withLock<

@@ -59,6 +59,17 @@ public struct Semaphore: ~Copyable, Sendable {
     }
   }
 
+  /// `signal` in the handler of an interrupt: a thread that is woken and more urgent runs when the handler ends.
+  @inline(__always)
+  public borrowing func signal(from context: borrowing InterruptContext) {
+    if balance.wrappingAdd(1, ordering: .releasing).oldValue >= 0 { return }
+    context.withInterruptsDisabledProof { wakeFirst($0) }
+  }
+
+  /// A handler does not sleep.
+  @available(*, unavailable, message: "an interrupt's handler may not sleep")
+  public borrowing func wait(from context: borrowing InterruptContext) { wait() }
+
   @inline(never)
   @discardableResult
   private borrowing func waitInTurn(until deadline: UInt64) -> Bool {
@@ -96,10 +107,18 @@ public struct Semaphore: ~Copyable, Sendable {
     Processor.withInterruptsDisabled {
       // Where the thread that is woken is more urgent, it may run as soon as interrupts are on again.
       Processor.enablePreemption()
-      queue.wakeFirst(if: { permits, someoneWaits in
-        if !someoneWaits { permits += 1 }
-        return someoneWaits
-      })
+      queue.wakeFirst(if: Self.give)
     }
+  }
+
+  @inline(never)
+  private borrowing func wakeFirst(_ proof: borrowing InterruptsDisabled) {
+    queue.wakeFirst(if: Self.give)
+  }
+
+  @inline(__always)
+  private static func give(_ permits: inout Int, _ someoneWaits: Bool) -> Bool {
+    if !someoneWaits { permits += 1 }
+    return someoneWaits
   }
 }

@@ -71,3 +71,14 @@ uint64_t probe_overflow(uint64_t depth);
 uint64_t probe_heap(uint64_t seed);
 // The same with blocks of several MiB.
 uint64_t probe_large_heap(uint64_t seed);
+static inline __attribute__((always_inline)) void probe_out8(uint16_t port, uint8_t value) {
+  __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+static inline __attribute__((always_inline)) uint8_t probe_in8(uint16_t port) {
+  uint8_t value;
+  __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+  return value;
+}
+static inline __attribute__((always_inline)) void probe_write32(uint64_t address, uint32_t value) {
+  *(volatile uint32_t *)address = value;
+}

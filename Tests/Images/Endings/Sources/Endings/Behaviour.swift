@@ -2,7 +2,7 @@ import Apus
 
 /// What the program can be told to do.
 enum Behaviour: CaseIterable {
-  case exit, fail, hang, exhaust, write, show
+  case exit, fail, hang, exhaust, write, show, read
 
   private var name: StaticString {
     switch self {
@@ -12,6 +12,7 @@ enum Behaviour: CaseIterable {
     case .exhaust: "exhaust"
     case .write: "write"
     case .show: "show"
+    case .read: "read"
     }
   }
 
@@ -35,6 +36,7 @@ enum Behaviour: CaseIterable {
     case .exhaust: exhaustMemory()
     case .write: writeOnAllCPUs(number)
     case .show: writeAll(arguments)
+    case .read: readAll(showing: number)
     }
   }
 
@@ -85,6 +87,19 @@ private func writeOnAllCPUs(_ lineCount: Int) {
       }
     }
   }
+}
+
+/// Reads lines to the end of the input; writes the first ones in brackets, and how many lines and bytes there were.
+private func readAll(showing count: Int) {
+  var lines = 0
+  var bytes = 0
+  while let line = Console.readLine() {
+    lines += 1
+    bytes += line.utf8.count
+    if lines <= count { print("[\(line)]") }
+  }
+  print("\(lines) lines of \(bytes) bytes")
+  if Console.readLine() != nil || Console.readByte() != nil { print("there is more") }
 }
 
 /// Writes the arguments and the environment, one a line in brackets.
