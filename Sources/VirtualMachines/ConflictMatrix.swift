@@ -84,7 +84,7 @@ public struct ConflictMatrix: Equatable, Sendable, Codable {
         let cell = Cell(
           first: window.first, second: window.second,
           commute: Self.commute(window.first, window.second, window.arguments),
-          conflicts: lines.count, lines: lines.map(names.line))
+          conflicts: lines.count, lines: lines.map { names.line($0, among: window.areRelated) })
         let index =
           tables.firstIndex {
             $0.cpus == boot.trace.cpus && $0.pageTables == boot.pageTables.rawValue

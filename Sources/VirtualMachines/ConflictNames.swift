@@ -36,10 +36,15 @@ struct ConflictNames {
     "Atomic", "LockAcquisition", "SpinLockCore", "RWSpinLockCore",
   ]
 
-  func line(_ line: ConflictTrace.Line) -> ConflictReport.Line {
+  /// The line as it is reported; `related` says which CPUs have to do with each other.
+  func line(
+    _ line: ConflictTrace.Line, among related: (Int, Int) -> Bool = { _, _ in true }
+  ) -> ConflictReport.Line {
     let functions = functions(of: line)
+    let object = object(line, functions)
     return ConflictReport.Line(
-      address: "0x\(String(line.address, radix: 16))", object: object(line, functions),
+      address: "0x\(String(line.address, radix: 16))",
+      object: line.hasSharedBytes(among: related) ? object : "\(object); no byte is shared",
       functions: functions)
   }
 
@@ -51,7 +56,7 @@ struct ConflictNames {
     let beside = names(of: line.touchedBytes, in: line, functions).filter { !written.contains($0) }
     var text = written.joined(separator: ", ")
     if !beside.isEmpty { text += ", on a line with \(beside.joined(separator: ", "))" }
-    return line.hasSharedBytes ? text : "\(text); no byte is shared"
+    return text
   }
 
   /// What some bytes of a line are; `bytes` has a bit for each.
@@ -68,24 +73,17 @@ struct ConflictNames {
     let known = objects.filter { $0.addresses.overlaps(line.virtualAddress..<lineEnd) }
     if !known.isEmpty { return Set(known.map(\.name)).sorted() }
     let files = files(of: functions)
-    let first = UInt64(bytes.trailingZeroBitCount)
-    let last = 63 - UInt64(bytes.leadingZeroBitCount)
     if let frames = records.frames(in: line) {
       let what = files.contains("TablePage") ? "lock of a page table, in " : ""
-      let numbers = (
-        frames.lowerBound + first / records.size, frames.lowerBound + last / records.size
-      )
-      return [what + Self.text("record of frame", "records of frames", numbers)]
+      let touched = Self.parts(of: bytes, size: records.size).map { frames.lowerBound + $0 }
+      return [what + Self.text("record of frame", "records of frames", touched)]
     }
     if line.virtualAddress >= KernelAddresses.stacks { return ["stack"] }
     // Memory has no names, but code of one kind touches little else.
     let page = String(line.address & ~4095, radix: 16)
     if !files.isDisjoint(with: Self.tableFiles) {
-      let entry = line.address % 4096 / 8
-      return [
-        "page table 0x\(page), "
-          + Self.text("entry", "entries", (entry + first / 8, entry + last / 8))
-      ]
+      let touched = Self.parts(of: bytes, size: 8).map { line.address % 4096 / 8 + $0 }
+      return ["page table 0x\(page), " + Self.text("entry", "entries", touched)]
     }
     let isHeap = functions.contains { function in
       Self.heapFunctions.contains { function.name.hasPrefix($0) }
@@ -96,12 +94,19 @@ struct ConflictNames {
     return ["memory of \(owners.joined(separator: ", ")), page 0x\(page)"]
   }
 
-  /// One number, or the first and the last of several.
-  private static func text(
-    _ one: String, _ several: String, _ numbers: (first: UInt64, last: UInt64)
-  ) -> String {
-    numbers.first == numbers.last
-      ? "\(one) \(numbers.first)" : "\(several) \(numbers.first) to \(numbers.last)"
+  /// Which parts of `size` bytes have a byte in a set.
+  private static func parts(of bytes: UInt64, size: UInt64) -> [UInt64] {
+    let part = (UInt64(1) << size) - 1
+    return (0..<ConflictTrace.lineSize / size).filter { bytes >> ($0 * size) & part != 0 }
+  }
+
+  /// Some numbers, or the first and the last of many.
+  private static func text(_ one: String, _ several: String, _ numbers: [UInt64]) -> String {
+    guard let first = numbers.first, let last = numbers.last, numbers.count > 1 else {
+      return "\(one) \(numbers.first ?? 0)"
+    }
+    if numbers.count > 4 { return "\(several) \(first) to \(last)" }
+    return "\(several) \(numbers.map(String.init).joined(separator: ", "))"
   }
 
   /// The files of the source that have code which touches a line, without their endings.

@@ -117,6 +117,6 @@ struct ConflictMeasurement: Equatable {
     let names = ConflictNames(symbols: symbols, records: records)
     return ConflictReport(
       name: name, cold: conflicts(Window.cold).count,
-      lines: conflicts(Window.warm).map(names.line))
+      lines: conflicts(Window.warm).map { names.line($0) })
   }
 }

@@ -42,11 +42,13 @@ public struct ConflictTrace: Equatable, Sendable {
     var touchedBytes: UInt64 { accesses.reduce(0) { $0 | $1.bytes } }
     var writtenBytes: UInt64 { accesses.reduce(0) { $1.writes > 0 ? $0 | $1.bytes : $0 } }
 
-    /// Whether a CPU wrote a byte that another one touched: if not, they meet by chance.
-    var hasSharedBytes: Bool {
+    /// Whether one of these CPUs wrote a byte that another one touched: if not, they meet by chance.
+    func hasSharedBytes(among related: (Int, Int) -> Bool) -> Bool {
       accesses.contains { writer in
         writer.writes > 0
-          && accesses.contains { $0.cpu != writer.cpu && $0.bytes & writer.bytes != 0 }
+          && accesses.contains {
+            $0.cpu != writer.cpu && related(writer.cpu, $0.cpu) && $0.bytes & writer.bytes != 0
+          }
       }
     }
   }

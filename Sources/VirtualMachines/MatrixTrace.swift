@@ -30,6 +30,10 @@ public struct MatrixTrace: Equatable, Sendable {
     let arguments: ConflictMatrix.Arguments
     let first: String
     let second: String
+
+    /// Whether two CPUs do different operations: those with even numbers do the first. Where a pair is one
+    /// operation, any two CPUs count.
+    func areRelated(_ one: Int, _ other: Int) -> Bool { first == second || (one - other) % 2 != 0 }
   }
 
   public let pageTables: PageTables
@@ -104,12 +108,9 @@ public struct MatrixTrace: Equatable, Sendable {
     }
   }
 
-  /// The lines in which CPUs meet that do different operations of a pair: those with even numbers do
-  /// the first. Where a pair is one operation, any two CPUs count.
+  /// The lines in which CPUs meet that do different operations of a pair.
   func conflicts(_ window: Window) -> [ConflictTrace.Line] {
-    (trace.windows[window.number]?.shared ?? []).filter { line in
-      line.isConflict { window.first == window.second || ($0 - $1) % 2 != 0 }
-    }
+    (trace.windows[window.number]?.shared ?? []).filter { $0.isConflict(among: window.areRelated) }
   }
 
   /// The instructions that touch lines in which CPUs meet.

@@ -121,7 +121,7 @@ public struct ScalingRunner {
         name: part.name, pageTables: tables.rawValue, cpus: cpus,
         instructions: rounded(Double(part.instructions) * each),
         conflicts: rounded(Double(accesses) * each), lineCount: conflicts.count,
-        lines: conflicts.map(names.line),
+        lines: conflicts.map { names.line($0) },
         interrupts: rounded(Double(part.interrupts) * each))
     }
   }

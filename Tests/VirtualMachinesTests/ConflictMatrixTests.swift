@@ -73,7 +73,7 @@ import Testing
 
   @Test func linesHaveNamesAndPlaces() throws {
     let line = try Self.matrix().tables[1].cells[0].lines[0]
-    #expect(line.object == "lock of a page table, in records of frames 16 to 17")
+    #expect(line.object == "lock of a page table, in records of frames 16, 17")
     #expect(line.functions.map(\.name) == ["Heap.second()", "third"])
     #expect(line.functions.map(\.places) == [[], ["Sources/VirtualMemory/TablePage.swift:9"]])
   }
@@ -135,7 +135,7 @@ import Testing
         """
 
         fault / map: 1 line
-          1 line: lock of a page table, in records of frames 16 to 17
+          1 line: lock of a page table, in records of frames 16, 17
             Heap.second(): read by CPU 1; written by CPU 1
             third (Sources/VirtualMemory/TablePage.swift:9): read by CPU 2
 

@@ -112,7 +112,7 @@ import Testing
     #expect(report.cold == 1)
     #expect(report.lines.map(\.address) == ["0x4040", "0x9000", "0xa000"])
     #expect(
-      report.lines.map(\.object) == ["records of frames 16 to 17", "stack", "memory, page 0xa000"])
+      report.lines.map(\.object) == ["records of frames 16, 17", "stack", "memory, page 0xa000"])
     #expect(
       report.lines[0].functions == [
         .init(name: "Heap.second()", readers: [2], writers: [2]),
