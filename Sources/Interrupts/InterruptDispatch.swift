@@ -34,7 +34,8 @@ private let deviceDispatch = Atomic<UInt64>(0)
 @c(apus_set_device_dispatch)
 @inline(never)
 public func setDeviceDispatch(_ function: @escaping @convention(c) (UInt64) -> Void) {
-  deviceDispatch.store(UInt64(UInt(bitPattern: unsafeBitCast(function, to: Int.self))), ordering: .releasing)
+  deviceDispatch.store(
+    UInt64(UInt(bitPattern: unsafeBitCast(function, to: Int.self))), ordering: .releasing)
 }
 
 @c(apus_dispatch_device)

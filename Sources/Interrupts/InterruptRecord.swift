@@ -74,7 +74,7 @@ struct InterruptRecord: ~Copyable {
   }
 
   /// How many interrupts there were on a CPU.
-  func count(of cpu: Int) -> UInt64 { 
+  func count(of cpu: Int) -> UInt64 {
     cpu < cpuCount ? counts[cpu].load(ordering: .relaxed) : 0
   }
 }

@@ -101,7 +101,8 @@ enum InterruptRegistry {
     let line = record.pointee.line
     if let line { InterruptsDisabled.assumed { setMasked(line.number, true, $0) } }
     let what: StaticString =
-      line != nil ? "its line is masked until it is moved or registered again" : "the device goes on"
+      line != nil
+      ? "its line is masked until it is moved or registered again" : "the device goes on"
     Log.error(
       "interrupt \(record.pointee.name): \(record.pointee.unhandledInARow) in a row were not its device's; \(what)"
     )

@@ -112,7 +112,8 @@ enum InterruptTable {
   private static func reportStray(_ vector: Int) {
     let count = strays.wrappingAdd(1, ordering: .relaxed).newValue
     if count & (count &- 1) == 0 {
-      Log.warning("an interrupt by device vector \(vector), which nobody has registered: \(count) so far")
+      Log.warning(
+        "an interrupt by device vector \(vector), which nobody has registered: \(count) so far")
     }
   }
 }

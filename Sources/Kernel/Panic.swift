@@ -44,6 +44,7 @@ enum Panic {
     begin(at: frame)
     let index = CPU.current.index
     write("stopped from outside by a non-maskable interrupt; CPU \(index) was at")
+    writeThread()
     Backtrace.write(from: TrapFrame(frame))
     end()
   }
@@ -228,7 +229,12 @@ enum Panic {
   /// Which thread it was, if it was one.
   @inline(never)
   private static func writeThread() {
-    guard !Processor.isInInterrupt, let thread = Thread.snapshotOfCurrent else { return }
+    if !Processor.isInInterrupt { write(Thread.snapshotOfCurrent) }
+  }
+
+  @inline(never)
+  private static func write(_ thread: ThreadSnapshot?) {
+    guard let thread else { return }
     var line: LogMessage = "  in thread \(thread.number)"
     var isNamed = false
     thread.forEachByteOfName { byte in
@@ -277,6 +283,7 @@ enum Panic {
         continue
       }
       write("CPU \(cpu.index) was at")
+      write(Thread.snapshotWithoutLocks(of: cpu))
       Backtrace.write(from: TrapFrame(frame))
     }
   }

@@ -3,13 +3,21 @@ import Machine
 import PerCPU
 
 /// Why a thread cannot be had as asked for.
-public enum ThreadError: Error, Equatable {
+public enum ThreadError: Error, Equatable, CustomStringConvertible {
   /// No CPU that runs is in the affinity.
   case noCPU
   /// The stack would be smaller than `Thread.minimumStackSize`.
   case stackTooSmall
   /// There is no memory, or are no addresses, for the stack.
   case outOfMemory
+
+  public var description: String {
+    switch self {
+    case .noCPU: "no CPU that runs is in the thread's affinity: see CPUSet.online"
+    case .stackTooSmall: "the stack is smaller than Thread.minimumStackSize, 4096 bytes"
+    case .outOfMemory: "there is no memory, or are no addresses, for the thread's stack"
+    }
+  }
 }
 
 extension Thread {

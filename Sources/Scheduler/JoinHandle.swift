@@ -6,26 +6,34 @@ import PerCPU
 ///     let sum = try Thread.spawn { () -> Int in numbers.reduce(0, +) }
 ///     …
 ///     print(sum.join() ?? 0)
-public struct JoinHandle<Result>: ~Copyable {
+///
+/// A handle that goes without having been joined lets the thread run on by itself, as after `detach`.
+public final class JoinHandle<Result>: Sendable {
   final class Box: @unchecked Sendable {
     // Written by the thread, read after it was joined.
     var result: Result?
   }
 
-  /// The thread; not to be joined or detached by this name.
+  /// The thread, as long as it has not been joined; not to be joined or detached by this name.
   public let thread: Thread
   private let box: Box
+  private let isJoined = Atomic<UInt8>(0)
 
   fileprivate init(_ thread: Thread, _ box: Box) {
     self.thread = thread
     self.box = box
   }
 
-  /// Waits until the thread has ended; returns its result, or `nil` if it was ended by `Thread.exit`. Not in
-  /// interrupts.
-  public consuming func join() -> Result? {
+  deinit {
+    if isJoined.load(ordering: .relaxed) == 0 { thread.detach() }
+  }
+
+  /// Waits until the thread has ended; returns its result, or `nil` if it was ended by `Thread.exit`. Once.
+  /// Not in interrupts.
+  public func join() -> Result? {
+    precondition(isJoined.exchange(1, ordering: .relaxed) == 0, "a thread is joined twice")
     thread.join()
-    return box.result
+    return box.result.take()
   }
 }
 

@@ -18,6 +18,8 @@ extension Thread {
     let cpus = affinity?.intersection(.online) ?? .online
     if cpus.isEmpty { throw ThreadError.noCPU }
     if stackSize < minimumStackSize { throw ThreadError.stackTooSmall }
+    // More than there are addresses for; here, because it is rounded up below.
+    if stackSize >= 1 << 39 { throw ThreadError.outOfMemory }
     Ending.reap()
     let memory = try ThreadMemory.allocate(byteCount: (stackSize + 63) & ~63)
     let thread = Thread(priority: priority, affinity: cpus.rawValue, memory: memory, body: body)

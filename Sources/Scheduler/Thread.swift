@@ -19,13 +19,21 @@ public struct Thread: Equatable, @unchecked Sendable {
 
 extension Thread {
   /// How urgent a thread is: a thread runs only where none that is more urgent waits for the same CPU.
-  public enum Priority: UInt8, Sendable {
+  public enum Priority: UInt8, Sendable, CustomStringConvertible {
     /// When nothing else is to be done.
     case background = 0
     /// Most threads.
     case normal = 3
     /// Before most threads: short work that others wait for.
     case urgent = 6
+
+    public var description: String {
+      switch self {
+      case .background: "background"
+      case .normal: "normal"
+      case .urgent: "urgent"
+      }
+    }
   }
 }
 

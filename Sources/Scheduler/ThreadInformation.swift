@@ -5,7 +5,7 @@ import PerCPU
 /// What there is to say of a thread at a moment.
 public struct ThreadInformation: Sendable {
   /// What a thread does.
-  public enum State: Sendable {
+  public enum State: Sendable, CustomStringConvertible {
     /// It runs.
     case running
     /// It waits for a CPU.
@@ -14,6 +14,15 @@ public struct ThreadInformation: Sendable {
     case waiting
     /// It has ended, and nobody has joined it yet.
     case ended
+
+    public var description: String {
+      switch self {
+      case .running: "running"
+      case .ready: "ready"
+      case .waiting: "waiting"
+      case .ended: "ended"
+      }
+    }
   }
 
   /// No other thread of this run has it; `main` runs in thread 1.
@@ -135,6 +144,15 @@ extension Thread {
         body(snapshot)
       }
     }
+  }
+
+  /// What is to be said of the thread on a CPU that has been stopped; `nil` where it was idle.
+  package static func snapshotWithoutLocks(of cpu: CPU) -> ThreadSnapshot? {
+    let queue = Scheduler.queues.pointer(for: cpu)
+    let word = UInt(queue.pointee.running.load(ordering: .relaxed))
+    guard !queue.pointee.isIdle, let thread = UnsafeMutablePointer<ThreadRecord>(bitPattern: word)
+    else { return nil }
+    return ThreadSnapshot(thread)
   }
 
   /// What is to be said of the running thread where nothing may be waited for; `nil` where there is none.

@@ -81,7 +81,9 @@ public struct BenchmarkReport: Equatable, Sendable, Codable {
     }
 
     /// Whether the figure is as good as it is to be; nothing where there is no goal.
-    public var isMet: Bool? { target.map { value <= $0 } }
+    public var isMet: Bool? {
+      target.map { unit == Benchmark.speedUpUnit ? value >= $0 : value <= $0 }
+    }
 
     /// Each key is always there, so that a reader need not ask.
     public func encode(to encoder: any Encoder) throws {

@@ -193,7 +193,8 @@ enum InterruptScenarios {
               Thread.yield()
               Processor.pause()
             }
-            run.check(job.wanted.load(ordering: .relaxed) == 0, "work was scheduled and did not run")
+            run.check(
+              job.wanted.load(ordering: .relaxed) == 0, "work was scheduled and did not run")
           }
           record.deinitialize(count: 1)
           record.deallocate()

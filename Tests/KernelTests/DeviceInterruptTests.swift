@@ -110,10 +110,14 @@ extension SimulatedMachine {
       }
       #expect(!route().isMasked && route().cpu == 0 && route().trigger == .risingEdge)
       #expect(throws: InterruptError.self) {
-        _ = try LineInterrupt(.global(4, .lowLevel), on: CPU(index: 0), name: "second") { _ in .handled }
+        _ = try LineInterrupt(.global(4, .lowLevel), on: CPU(index: 0), name: "second") { _ in
+          .handled
+        }
       }
       #expect(throws: InterruptError.self) {
-        _ = try LineInterrupt(.global(24, .lowLevel), on: CPU(index: 0), name: "none") { _ in .handled }
+        _ = try LineInterrupt(.global(24, .lowLevel), on: CPU(index: 0), name: "none") { _ in
+          .handled
+        }
       }
       #expect(throws: InterruptError.self) {
         _ = try LineInterrupt(.isa(16), on: CPU(index: 0), name: "none") { _ in .handled }
@@ -127,13 +131,17 @@ extension SimulatedMachine {
       #expect(!route().isMasked)
       first.release()
       #expect(route().isMasked)
-      let again = try LineInterrupt(.global(4, .lowLevel), on: CPU(index: 0), name: "again") { _ in .handled }
+      let again = try LineInterrupt(.global(4, .lowLevel), on: CPU(index: 0), name: "again") { _ in
+        .handled
+      }
       #expect(route().trigger == .lowLevel)
       _ = again.cpu
     }
 
     @Test func interruptsAreCountedAndAStormMasksTheLine() throws {
-      let interrupt = try LineInterrupt(.isa(3), on: CPU(index: 0), name: "storm") { _ in .notHandled }
+      let interrupt = try LineInterrupt(.isa(3), on: CPU(index: 0), name: "storm") { _ in
+        .notHandled
+      }
       let route = InterruptRegistry.withState {
         $0.inputs.controllers.route(of: InterruptLineNumber(3))
       }

@@ -6,7 +6,10 @@ import Testing
 /// What an application reads: `InputSource`, from a pipe to the socket of a script in QEMU's place.
 @Suite struct InputSourceTests {
   @Test func theByteThatBeginsAWordIsDoubled() {
-    #expect(InputSource.framed([0x61, 0x10, 0x04, 0x10, 0x10]) == [0x61, 0x10, 0x10, 4, 0x10, 0x10, 0x10, 0x10])
+    #expect(
+      InputSource.framed([0x61, 0x10, 0x04, 0x10, 0x10]) == [
+        0x61, 0x10, 0x10, 4, 0x10, 0x10, 0x10, 0x10,
+      ])
     #expect(InputSource.framed([]) == [])
   }
 

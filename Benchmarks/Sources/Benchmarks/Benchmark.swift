@@ -14,6 +14,8 @@ struct Benchmark {
     case conflicts(Sharing)
     /// Interrupts between CPUs, which the body counts.
     case interrupts(() -> Int)
+    /// Nanoseconds on one CPU and on two, which the body measures.
+    case speedUp(() -> (one: UInt64, two: UInt64))
   }
 
   /// Counts instructions.
@@ -36,6 +38,12 @@ struct Benchmark {
   init(_ name: String, interrupts: @escaping () -> Int) {
     self.name = name
     measurement = .interrupts(interrupts)
+  }
+
+  /// Tells how long the same work takes one CPU and two.
+  init(_ name: String, speedUp: @escaping () -> (one: UInt64, two: UInt64)) {
+    self.name = name
+    measurement = .speedUp(speedUp)
   }
 
   /// Finds the lines that CPUs share.
@@ -62,6 +70,9 @@ struct Benchmark {
       guard left == free else { Benchmarks.fail("of \(free) free frames \(left) are left") }
     case .conflicts(let sharing): sharing.run()
     case .interrupts(let count): print("interrupts \(count())")
+    case .speedUp(let measure):
+      let times = measure()
+      print("nanoseconds \(times.one) \(times.two)")
     }
   }
 

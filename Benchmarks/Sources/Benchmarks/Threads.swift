@@ -32,7 +32,42 @@ enum Threads {
         run in
         channelPingPong(run)
       },
+      Benchmark("fork-join", speedUp: forkJoin),
     ]
+  }
+
+  /// Work that only computes, as one thread and as two that are joined: the best of several times for each,
+  /// taken in turn, so that what else the host does meets both.
+  private static func forkJoin() -> (one: UInt64, two: UInt64) {
+    let turns: UInt64 = 40_000_000
+    var best = (one: UInt64.max, two: UInt64.max)
+    for _ in 0..<8 {
+      best.one = Swift.min(best.one, time { finish([spawn { compute(turns) }]) })
+      best.two = Swift.min(
+        best.two,
+        time {
+          finish([spawn { compute(turns / 2) }, spawn { compute(turns / 2) }])
+        })
+    }
+    return best
+  }
+
+  private static func time(_ body: () -> Void) -> UInt64 {
+    let start = MonotonicClock.nanoseconds
+    body()
+    return MonotonicClock.nanoseconds - start
+  }
+
+  /// Steps of a generator of random numbers, which nobody can leave out. Marsaglia 2003.
+  private static func compute(_ turns: UInt64) {
+    var value: UInt64 = 88_172_645_463_325_252
+    for _ in 0..<turns {
+      value ^= value &<< 13
+      value ^= value &>> 7
+      value ^= value &<< 17
+    }
+    // Never so: a value that is not 0 never becomes it.
+    if value == 0 { Benchmarks.fail("the generator is wrong") }
   }
 
   private static let there = Semaphore(0)

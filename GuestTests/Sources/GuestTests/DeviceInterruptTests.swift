@@ -51,7 +51,9 @@ enum DeviceInterruptTests {
     }
 
     /// Whether there are so many before ten seconds are over.
-    func reaches(_ wanted: Int) -> Bool { within10Seconds { count.load(ordering: .acquiring) >= wanted } }
+    func reaches(_ wanted: Int) -> Bool {
+      within10Seconds { count.load(ordering: .acquiring) >= wanted }
+    }
   }
 
   private static func within10Seconds(_ condition: () -> Bool) -> Bool {
@@ -91,7 +93,9 @@ enum DeviceInterruptTests {
 
   private static func line(_ t: TestContext) {
     let seen = Seen()
-    guard var interrupt = serialInterrupt(seen, on: CPU(index: 0)) else { return t.fail("not registered") }
+    guard var interrupt = serialInterrupt(seen, on: CPU(index: 0)) else {
+      return t.fail("not registered")
+    }
     for index in 0..<CPU.count {
       try? interrupt.move(to: CPU(index: index))
       t.expect(interrupt.cpu.index, equals: index, "home")
@@ -100,7 +104,8 @@ enum DeviceInterruptTests {
         interruptBySerialPort()
         t.expect(seen.reaches(turn), "no interrupt on CPU \(index)")
       }
-      t.expect(seen.cpus.load(ordering: .relaxed), equals: 1 << UInt64(index), "CPUs that handled it")
+      t.expect(
+        seen.cpus.load(ordering: .relaxed), equals: 1 << UInt64(index), "CPUs that handled it")
     }
     t.expect(seen.outside.load(ordering: .relaxed), equals: 0, "handlers outside of interrupts")
     let information = InterruptInformation.all
@@ -119,7 +124,9 @@ enum DeviceInterruptTests {
 
   private static func refused(_ t: TestContext) {
     let seen = Seen()
-    guard var interrupt = serialInterrupt(seen, on: CPU(index: 0)) else { return t.fail("not registered") }
+    guard var interrupt = serialInterrupt(seen, on: CPU(index: 0)) else {
+      return t.fail("not registered")
+    }
     do throws(InterruptError) {
       _ = try LineInterrupt(.isa(4), on: CPU(index: 0), name: "second") { _ in .handled }
       t.fail("a line has two handlers")
@@ -128,7 +135,9 @@ enum DeviceInterruptTests {
       t.expect(name.utf8CodeUnitCount, equals: 11, "length of the owner's name")
     }
     do throws(InterruptError) {
-      _ = try LineInterrupt(.global(5000, .highLevel), on: CPU(index: 0), name: "none") { _ in .handled }
+      _ = try LineInterrupt(.global(5000, .highLevel), on: CPU(index: 0), name: "none") { _ in
+        .handled
+      }
       t.fail("there is line 5000")
     } catch {
       guard case .noSuchLine = error else { return t.fail("another error") }
@@ -147,7 +156,9 @@ enum DeviceInterruptTests {
     t.expect(InterruptInformation.all.count, equals: 1, "handlers")
   }
 
-  private static func send(_ message: InterruptMessage) { probe_write32(message.address, message.data) }
+  private static func send(_ message: InterruptMessage) {
+    probe_write32(message.address, message.data)
+  }
 
   private static func message(_ t: TestContext) {
     let seen = Seen()
@@ -168,7 +179,8 @@ enum DeviceInterruptTests {
         send(interrupt.message)
         t.expect(seen.reaches(turn), "no message on CPU \(index)")
       }
-      t.expect(seen.cpus.load(ordering: .relaxed), equals: 1 << UInt64(index), "CPUs that handled it")
+      t.expect(
+        seen.cpus.load(ordering: .relaxed), equals: 1 << UInt64(index), "CPUs that handled it")
     }
     let last = interrupt.message
     interrupt.release()
@@ -278,7 +290,8 @@ enum DeviceInterruptTests {
     else { return t.fail("not registered") }
     for _ in 0..<11_000 { interruptBySerialPort() }
     rest()
-    t.expect(seen.count.load(ordering: .relaxed), equals: 10_000, "interrupts before the line is masked")
+    t.expect(
+      seen.count.load(ordering: .relaxed), equals: 10_000, "interrupts before the line is masked")
     t.expect(InterruptInformation.all.first?.unhandledCount ?? 0, equals: 10_000, "not handled")
     interrupt.unmask()
     interruptBySerialPort()
@@ -360,7 +373,8 @@ enum DeviceInterruptTests {
       for turn in 1...3 {
         send(interrupt.message)
         t.expect(
-          within10Seconds { done.runs.load(ordering: .acquiring) == index * 3 + turn }, "work is not done")
+          within10Seconds { done.runs.load(ordering: .acquiring) == index * 3 + turn },
+          "work is not done")
         t.expect(done.cpu.load(ordering: .relaxed), equals: index, "where it ran")
       }
     }

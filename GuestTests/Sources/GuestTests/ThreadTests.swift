@@ -157,6 +157,73 @@ enum ThreadTests {
             Memory.freeByteCount >= before - 65_536,
             "\(before - Memory.freeByteCount) bytes are gone")
         },
+        Test("results come by handles, of which some are let go") { t in
+          let count = Shared()
+          var handles: [JoinHandle<Int>] = []
+          for index in 0..<20 {
+            do throws(ThreadError) {
+              handles.append(
+                try Thread.spawn { () -> Int in
+                  if index == 7 { Thread.exit() }
+                  return index
+                })
+              _ = try Thread.spawn { () -> Int in
+                count.count()
+                return index
+              }
+            } catch {
+              t.fail("no thread: \(error)")
+            }
+          }
+          var sum = 0
+          for handle in handles { sum += handle.join() ?? 1000 }
+          t.expect(sum, equals: 190 - 7 + 1000, "the sum of the results")
+          let end = MonotonicClock.nanoseconds + 10_000_000_000
+          while count.started.load(ordering: .relaxed) < 20, MonotonicClock.nanoseconds < end {
+            Thread.sleep(nanoseconds: 1_000_000)
+          }
+          t.expect(count.started.load(ordering: .relaxed), equals: 20, "threads that were let go")
+        },
+        Test("what a thread cannot be is said") { t in
+          func refused(
+            _ expected: ThreadError, _ affinity: CPUSet? = nil, _ stackSize: Int = 65_536
+          ) {
+            do throws(ThreadError) {
+              try Thread.spawn(affinity: affinity, stackSize: stackSize) {}.join()
+              t.fail("there is a thread with a stack of \(stackSize) bytes")
+            } catch {
+              t.expect(error == expected, "\(stackSize) bytes: \(error)")
+            }
+          }
+          for size in [Int.min, -1, 0, 4095] { refused(.stackTooSmall, nil, size) }
+          for size in [1 << 39, 1 << 60, Int.max] { refused(.outOfMemory, nil, size) }
+          refused(.noCPU, CPUSet())
+          refused(.noCPU, CPUSet(CPU(index: CPU.maximumCount - 1)))
+        },
+        Test("a thread is found in the list of all, by the name that it was given") { t in
+          let permits = Permits()
+          var thread: Thread?
+          do throws(ThreadError) {
+            thread = try Thread.spawn(name: "a\nb ä and 31 bytes, but no more", priority: .urgent) {
+              permits.done.signal()
+              permits.wanted.wait()
+            }
+          } catch {
+            t.fail("no thread: \(error)")
+          }
+          permits.done.wait()
+          let found = Thread.all.filter { $0.number == thread?.number }
+          t.expect(found.count, equals: 1, "entries")
+          if let entry = found.first {
+            t.expect(
+              entry.name.utf8.elementsEqual("a?b ä and 31 bytes, but no mor".utf8), entry.name)
+            t.expect(entry.priority == .urgent, "\(entry.priority)")
+          }
+          let own = Thread.all.filter { $0.number == Thread.current.number }
+          t.expect(own.count == 1 && own[0].state == .running, "this thread does not run")
+          permits.wanted.signal()
+          thread?.join()
+        },
         Test("100,000 threads are started and joined on all CPUs") { t in
           let count = Shared()
           CPUSet.online.run { _ in

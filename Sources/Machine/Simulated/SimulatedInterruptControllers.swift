@@ -40,7 +40,9 @@ public struct InterruptControllers: Sendable {
   }
 
   /// Holds the interrupts of a line back.
-  public mutating func mask(_ line: InterruptLineNumber) { routes[Int(line.rawValue)].isMasked = true }
+  public mutating func mask(_ line: InterruptLineNumber) {
+    routes[Int(line.rawValue)].isMasked = true
+  }
 
   /// Lets them through.
   public mutating func unmask(_ line: InterruptLineNumber) {

@@ -48,7 +48,9 @@ public struct InterruptControllers {
   }
 
   /// Holds the interrupts of a line back: none sets out any more when this has returned.
-  public func mask(_ line: InterruptLineNumber) { controller(of: line)?.setMasked(line.rawValue, true) }
+  public func mask(_ line: InterruptLineNumber) {
+    controller(of: line)?.setMasked(line.rawValue, true)
+  }
 
   /// Lets them through.
   public func unmask(_ line: InterruptLineNumber) {

@@ -7,19 +7,33 @@ import Machine
 /// In Go terms a buffered `chan`.
 public final class Channel<Element: Sendable>: Sendable {
   /// Why an element was not sent.
-  public enum SendError: Error, Equatable {
+  public enum SendError: Error, Equatable, CustomStringConvertible {
     /// `close` was called.
     case isClosed
     /// The channel was full until the deadline.
     case isFull
+
+    public var description: String {
+      switch self {
+      case .isClosed: "the channel is closed"
+      case .isFull: "the channel was full until the deadline"
+      }
+    }
   }
 
   /// Why no element was received.
-  public enum ReceiveError: Error, Equatable {
+  public enum ReceiveError: Error, Equatable, CustomStringConvertible {
     /// `close` was called, and all that was sent before was received.
     case isClosed
     /// The channel was empty until the deadline.
     case isEmpty
+
+    public var description: String {
+      switch self {
+      case .isClosed: "the channel is closed, and nothing is left in it"
+      case .isEmpty: "the channel was empty until the deadline"
+      }
+    }
   }
 
   /// Elements that were sent and not received. Threads that wait to send are in the queue only while it is
