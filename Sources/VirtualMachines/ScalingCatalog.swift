@@ -11,9 +11,11 @@ public enum ScalingCatalog {
   }
 
   static let operations = [
-    Operation(name: "fault", usesPages: true, timedRounds: 4),
+    // First what each CPU does in its own part of the address space: in the same boot all CPUs use those of
+    // others later, and know of each other then.
     Operation(name: "map-unmap", usesPages: true),
     Operation(name: "map-touch-unmap", usesPages: true),
+    Operation(name: "fault", usesPages: true, timedRounds: 4),
     Operation(name: "unmap-shared", usesPages: true, timedRounds: 2),
     Operation(name: "frames"), Operation(name: "heap"), Operation(name: "spawn-join"),
     Operation(name: "wake"), Operation(name: "mutex-contended"), Operation(name: "parallel-for"),
