@@ -1,12 +1,14 @@
-/* Models timers per CPU, which are set on the CPU of the caller and cancelled from any.
+/* Models Sources/Scheduler/Timers.swift: timers per CPU, which are set on the CPU of the caller and cancelled from any.
  *
  * A sleeper sets its timer on CPU 0, is moved, cancels it from CPU 1, sets it again there and waits for
- * it to the end; another thread has a timer on CPU 1 that nobody cancels, and a third one on CPU 0.
+ * it to the end; another thread has a timer on CPU 1 that nobody cancels. A third one has a timer on CPU 0 that
+ * goes off again and again, and cancels it from CPU 1.
  * Each CPU has a hardware timer for one moment, set again by the handler for the next in the list.
  * Time passes when it likes.
  *
- * Checked: a timer goes off once at most, and not early; after `cancel` nobody touches it; a timer that
- * is not cancelled goes off; `cancel` says rightly whether it went off.
+ * Checked: a timer without a period goes off once at most; none goes off early, or for a turn that was over when
+ * the handler began; after `cancel` nobody touches it; a timer that is not cancelled goes off; `cancel` says
+ * rightly whether it would still have gone off.
  *
  * Planted bugs:
  *   CANCEL_UNLOCKED     `cancel` trusts what it reads without the lock, and does not wait for a handler
@@ -14,6 +16,8 @@
  *   FIRE_UNLOCKED       the handler lets go of the lock between taking a timer out and its function
  *   NOT_SET_AGAIN       the handler sets the hardware for no later timer
  *   CANCEL_STOPS        `cancel` stops the hardware, though other timers wait for it
+ *   PERIOD_UNLOCKED     the handler puts a timer with a period back after it let go of the lock
+ *   LATE_TURNS          turns that come too late are not left out
  */
 #define TIMERS 3
 #define NEVER 15
@@ -25,6 +29,7 @@ bool lock[2];
 byte hardware[2] = NEVER;    /* when the interrupt comes; its coming forgets it */
 mtype state[TIMERS] = unset;
 byte deadline[TIMERS];
+byte period[TIMERS];         /* 0 for once */
 byte home[TIMERS];           /* the CPU in whose list it is */
 byte firings[TIMERS];
 bool alive[TIMERS];          /* the memory is the timer's */
@@ -34,11 +39,12 @@ inline acquire(c) { atomic { !lock[c] -> lock[c] = true } }
 inline release(c) { lock[c] = false }
 
 /* On the CPU `cpu`, with interrupts off there: no handler runs meanwhile. */
-inline setTimer(timer, cpu, moment) {
+inline setTimer(timer, cpu, moment, every) {
   atomic { !lock[cpu] && !busy[cpu] -> lock[cpu] = true }
   atomic {
     state[timer] = set;
     deadline[timer] = moment;
+    period[timer] = every;
     home[timer] = cpu;
     alive[timer] = true;
     firings[timer] = 0;
@@ -78,14 +84,14 @@ inline cancel(timer, own, was) {
 
 proctype Sleeper() {
   mtype was;
-  setTimer(0, 0, 1);
+  setTimer(0, 0, 1, 0);
   cancel(0, 1, was);
   d_step {
     assert((was == fired) == (firings[0] == 1));
     alive[0] = false;
     state[0] = unset
   }
-  setTimer(0, 1, 3);
+  setTimer(0, 1, 3, 0);
   firings[0] == 1;
   cancel(0, 0, was);
   d_step { assert(was == fired); alive[0] = false; state[0] = unset }
@@ -93,10 +99,18 @@ proctype Sleeper() {
 
 proctype Other(byte timer; byte cpu; byte moment) {
   mtype was;
-  setTimer(timer, cpu, moment);
+  setTimer(timer, cpu, moment, 0);
   firings[timer] == 1;
   cancel(timer, cpu, was);
   alive[timer] = false
+}
+
+proctype Periodic() {
+  mtype was;
+  setTimer(2, 0, 1, 1);
+  firings[2] >= 1;
+  cancel(2, 1, was);
+  d_step { assert(was == set); alive[2] = false; state[2] = unset }
 }
 
 /* The earliest that is due, or TIMERS; and the next moment of the list. */
@@ -110,8 +124,8 @@ inline look(cpu, due, next) {
       if
       :: state[index] == set && home[index] == cpu ->
         if
-        :: deadline[index] <= now -> due = index
-        :: deadline[index] > now && deadline[index] < next -> next = deadline[index]
+        :: deadline[index] <= began -> due = index
+        :: deadline[index] > began && deadline[index] < next -> next = deadline[index]
         :: else
         fi
       :: else
@@ -124,36 +138,62 @@ inline look(cpu, due, next) {
 }
 
 proctype Handler(byte cpu) {
-  byte due, next, index;
+  byte due, next, index, began;
 end_handler:
   do
-  :: atomic { hardware[cpu] <= now && !lock[cpu] -> hardware[cpu] = NEVER; busy[cpu] = true; lock[cpu] = true }
+  :: atomic { hardware[cpu] <= now && !lock[cpu] -> hardware[cpu] = NEVER; busy[cpu] = true; lock[cpu] = true; began = now }
     do
     :: look(cpu, due, next);
       if
       :: due == TIMERS -> break
       :: else ->
-        state[due] = fired;
+        atomic {
+          assert(deadline[due] <= began);
+          if
+          :: period[due] == 0 -> state[due] = fired
+#ifdef PERIOD_UNLOCKED
+          :: else -> state[due] = fired
+#else
+          :: else ->
+#ifdef LATE_TURNS
+            deadline[due] = deadline[due] + period[due];
+            assert(deadline[due] > began)
+#else
+            deadline[due] = deadline[due] + ((began - deadline[due]) / period[due] + 1) * period[due]
+#endif
+#endif
+          fi
+        }
 #ifdef FIRE_UNLOCKED
         release(cpu);
 #endif
         d_step {
-          assert(alive[due] && deadline[due] <= now);
+          assert(alive[due]);
           firings[due]++;
-          assert(firings[due] == 1)
+          assert(firings[due] == 1 || period[due] != 0)
         }
 #ifdef FIRE_UNLOCKED
         acquire(cpu);
 #endif
         /* Its function is done: only now may the memory go. */
-        assert(alive[due])
+        assert(alive[due]);
+#ifdef PERIOD_UNLOCKED
+        if
+        :: period[due] != 0 ->
+          release(cpu);
+          state[due] = set;
+          deadline[due] = began + 1;
+          acquire(cpu)
+        :: else
+        fi
+#endif
       fi
     od;
 #ifndef NOT_SET_AGAIN
     hardware[cpu] = next;
 #endif
     release(cpu);
-    atomic { busy[cpu] = false; due = 0; next = 0 }
+    atomic { busy[cpu] = false; due = 0; next = 0; began = 0 }
   od
 }
 
@@ -167,6 +207,6 @@ proctype Clock() {
 init {
   atomic {
     run Handler(0); run Handler(1); run Clock();
-    run Sleeper(); run Other(1, 1, 2); run Other(2, 0, 2)
+    run Sleeper(); run Other(1, 1, 2); run Periodic()
   }
 }
