@@ -32,6 +32,7 @@ enum Preemption {
 
   /// Lets threads run until they give way by themselves. On the boot CPU, before there are any.
   static func turnOff() { isOff.set(1) }
+  static var isOn: Bool { isOff.value == 0 }
 
   /// Nanoseconds that a thread has before others of its priority get the CPU. After one slice at least and
   /// two at most it gives way.
@@ -250,6 +251,9 @@ extension Preemption {
 extension Scheduler {
   /// Lets threads run until they wait, end or yield. On the boot CPU, before there are any.
   public static func makeCooperative() { Preemption.turnOff() }
+
+  /// Whether a CPU is taken from threads that do not give way by themselves; not with `apus run --cooperative`.
+  public static var isPreemptive: Bool { Preemption.isOn }
 }
 
 /// The interrupt by which a CPU is told that there is something to look for.
