@@ -32,6 +32,7 @@ enum Preemption {
 
   /// Lets threads run until they give way by themselves. On the boot CPU, before there are any.
   static func turnOff() { isOff.set(1) }
+  static var isOn: Bool { isOff.value == 0 }
 
   /// Nanoseconds that a thread has before others of its priority get the CPU. After one slice at least and
   /// two at most it gives way.
@@ -42,7 +43,7 @@ enum Preemption {
   }
 
   /// So many slices in a row go to more urgent threads before a less urgent one gets one.
-  private static let starvationLimit = 16
+  private static let starvationLimit: UInt8 = 16
   /// Nanoseconds until a thread is asked again that had preemption disabled.
   private static let retry: UInt64 = 50_000
 
@@ -131,7 +132,7 @@ enum Preemption {
         Accounting.lookForIdle(own, waiting)
         if waiting.pointee.lowestPriority >= priority {
           own.pointee.slicesOfMoreUrgent = 0
-        } else {
+        } else if own.pointee.slicesOfMoreUrgent < starvationLimit {
           own.pointee.slicesOfMoreUrgent += 1
         }
         // Whoever has had the CPU for all of this slice has had one; who starved began with it.
@@ -236,10 +237,11 @@ extension Preemption {
     _ waiting: UnsafeMutablePointer<WaitingThreads>
   ) -> UnsafeMutablePointer<ThreadRecord>? {
     own.pointee.slicesOfMoreUrgent = 0
-    let next = waiting.pointee.exchangeLessUrgent(for: thread, after: own.pointee.lastRelieved)
+    let next = waiting.pointee.exchangeLessUrgent(
+      for: thread, after: Int(own.pointee.lastRelieved))
     guard let next else { return nil }
-    own.pointee.lastRelieved = next.pointee.priority
-    own.pointee.reliefLimit = thread.pointee.priority
+    own.pointee.lastRelieved = UInt8(truncatingIfNeeded: next.pointee.priority)
+    own.pointee.reliefLimit = UInt8(truncatingIfNeeded: thread.pointee.priority)
     // Until the next switch but one.
     own.pointee.reliefSwitch = own.pointee.switches &+ 1
     return next
@@ -249,6 +251,9 @@ extension Preemption {
 extension Scheduler {
   /// Lets threads run until they wait, end or yield. On the boot CPU, before there are any.
   public static func makeCooperative() { Preemption.turnOff() }
+
+  /// Whether a CPU is taken from threads that do not give way by themselves; not with `apus run --cooperative`.
+  public static var isPreemptive: Bool { Preemption.isOn }
 }
 
 /// The interrupt by which a CPU is told that there is something to look for.

@@ -48,16 +48,17 @@ struct RunQueue: ~Copyable {
   /// See `Preemption.endSlice`: the switches when the last slice ended, and slices that ended in a row while
   /// less urgent threads waited.
   var switchesAtSlice: UInt64 = 0
-  var slicesOfMoreUrgent = 0
+  /// `switches` as it is while the running thread has a slice because it starved.
+  var reliefSwitch = UInt64.max
+  var slicesOfMoreUrgent: UInt8 = 0
 
   // Guarded by the lock.
   /// The CPU's timer is set for the end of a slice, or somebody tells it to do that.
   var isSliced = false
-  /// See `Preemption`: `switches` as it is while the running thread has a slice because it starved, the
-  /// priority of the thread that gave way for it, and the one that had such a slice last.
-  var reliefSwitch = UInt64.max
-  var reliefLimit = 0
-  var lastRelieved = 0
+  /// See `Preemption`: the priority of the thread that gave way for one that starved, and the one that had such
+  /// a slice last.
+  var reliefLimit: UInt8 = 0
+  var lastRelieved: UInt8 = 0
 
   // Constant.
   /// Whether switches are traced and times counted. Set before other CPUs run.
@@ -87,7 +88,7 @@ struct RunQueue: ~Copyable {
   @inline(__always)
   func preemptionLimit(of running: UnsafeMutablePointer<ThreadRecord>) -> Int {
     let priority = running.pointee.priority
-    return isRelieved && reliefLimit > priority ? reliefLimit : priority
+    return isRelieved ? Swift.max(Int(reliefLimit), priority) : priority
   }
 
   /// A thread as `running` has it.

@@ -8,6 +8,7 @@ enum SchedulingTests {
     TestSuite(
       name: "Scheduling",
       [
+        Test("a thread that computes gives way, but where threads are cooperative", givesWay),
         Test("less urgent threads of all priorities get on beside an urgent one", noneStarves),
         Test("threads of one priority have their turns one after another", turns),
         Test("an urgent thread that waits for a background one does not wait for a normal one") {
@@ -19,6 +20,31 @@ enum SchedulingTests {
         Test("no CPU idles while a thread waits that may run there", minimumCPUs: 2, noneIdles),
         Test("64 threads that one wakes keep all CPUs busy", fanOut),
       ])
+  }
+
+  /// Run with `--cooperative` as well: see Tools/test-examples.
+  private static func givesWay(_ t: TestContext) {
+    let cpu = CPUSet(CPU(index: 0))
+    let shared = Locks()
+    let before = Scheduler.statistics(of: CPU(index: 0)).preemptions
+    let first = spawn(t, on: cpu) {
+      shared.isReady.signal()
+      let end = MonotonicClock.nanoseconds + 50_000_000
+      while MonotonicClock.nanoseconds < end { probe_pause() }
+      shared.waits.store(shared.turns.load(ordering: .relaxed) + 1, ordering: .relaxed)
+    }
+    let urgent = spawn(t, on: cpu, priority: .urgent) {
+      shared.isReady.wait()
+      _ = shared.turns.wrappingAdd(1, ordering: .relaxed)
+    }
+    first?.join()
+    urgent?.join()
+    let isPreemptive = Scheduler.isPreemptive
+    t.expect(
+      shared.waits.load(ordering: .relaxed), equals: isPreemptive ? 2 : 1,
+      "threads that ran by then")
+    let count = Scheduler.statistics(of: CPU(index: 0)).preemptions - before
+    t.expect(isPreemptive == (count > 0), "\(count) preemptions")
   }
 
   private static func noneStarves(_ t: TestContext) {
