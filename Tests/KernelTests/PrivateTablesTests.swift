@@ -69,7 +69,7 @@ extension SimulatedMachine {
       }
       // Nobody is told, and the other CPU keeps its own.
       let before = space.shootdownCounts(of: CPU(index: 0))
-      try on(0) { try space.unmapLocal(at: window + 3 * page) }
+      _ = try on(0) { try space.unmapLocal(at: window + 3 * page) }
       #expect(throws: SimulatedPageFault.self) { try self.mmu.read(self.window + 3 * self.page) }
       #expect(try on(1) { try mmu.read(window + 3 * page) } == 2)
       #expect(space.shootdownCounts(of: CPU(index: 0)) == before)
