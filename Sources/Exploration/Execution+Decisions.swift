@@ -78,13 +78,15 @@ extension Execution {
     return action
   }
 
-  /// Where all CPUs pause and nothing was written, each in turn looks again: its spin may be bounded.
+  /// Where all CPUs pause and nothing was written, each in turn looks again: it may have looked before the last
+  /// write, and its spin may be bounded. When all have, this is a standstill.
   func fruitlessTurn() -> Action? {
     var spinning = 0
     for index in 0..<cpuCount {
       if case .paused = cpus[index].state { spinning += 1 }
     }
-    guard spinning > 0 else { return nil }
+    if spinning == 0 || fruitlessTurns == spinning { check(simulation.standstills) }
+    guard spinning > 0 && failure == nil else { return nil }
     fruitlessTurns += 1
     if fruitlessTurns > scenario.patience * spinning {
       return stuck()

@@ -93,10 +93,12 @@ extension Execution {
     return 1 << UInt64(vector - 64)
   }
 
-  func checkInvariants() {
+  func checkInvariants() { check(simulation.invariants) }
+
+  func check(_ conditions: [(name: String, holds: () -> Bool)]) {
     let hooks = apus_simulated_processor().pointee.explorer
     apus_simulated_processor().pointee.explorer = nil
-    for (name, holds) in simulation.invariants where !holds() {
+    for (name, holds) in conditions where !holds() {
       apus_simulated_processor().pointee.explorer = hooks
       fail(.check, "invariant: \(name)")
     }

@@ -5,6 +5,7 @@ import Machine
 public final class Simulation {
   var bodies: [() -> Void] = []
   var invariants: [(String, () -> Bool)] = []
+  var standstills: [(String, () -> Bool)] = []
   var endChecks: [() -> Void] = []
   var interruptHandler: ((UInt64) -> Void)?
   var interruptExit: (() -> Void)?
@@ -43,6 +44,12 @@ public final class Simulation {
     invariants.append((name, holds))
   }
 
+  /// What must hold where no CPU goes on by itself: each halts, or spins and nobody writes, and no interrupt is
+  /// pending. What was on its way has arrived there.
+  public func atStandstill(_ name: String, _ holds: @escaping () -> Bool) {
+    standstills.append((name, holds))
+  }
+
   /// What is done when all CPUs are through: the place for checks of the whole.
   public func atEnd(_ body: @escaping () -> Void) { endChecks.append(body) }
 
@@ -64,6 +71,7 @@ public final class Simulation {
   func clear() {
     bodies = []
     invariants = []
+    standstills = []
     endChecks = []
     interruptHandler = nil
     interruptExit = nil

@@ -39,6 +39,10 @@ enum SchedulerScenarios {
 
     /// A CPU's life: CPU 0 starts with `body`.
     func start(_ body: @escaping @Sendable () -> Void) {
+      let cpuCount = cpuCount
+      machine.atStandstill("no CPU idles while a thread waits that may run there") {
+        !SchedulerScenarios.someCPUIdlesInVain(cpuCount)
+      }
       for index in 0..<cpuCount {
         machine.cpu { [unowned self] in
           if index == 0 { body() }
@@ -63,6 +67,25 @@ enum SchedulerScenarios {
 
     func checkPlace() {
       check(Thread.current.affinity.contains(.current), "a thread runs where it may not")
+    }
+  }
+
+  /// Whether a CPU has no thread while one waits that may run there.
+  private static func someCPUIdlesInVain(_ cpuCount: Int) -> Bool {
+    let queues = (0..<cpuCount).map { Scheduler.queues.pointer(for: CPU(index: $0)) }
+    return Processor.withInterruptsDisabledProof { proof in
+      for idle in queues where idle.pointee.isIdle {
+        for queue in queues {
+          // Nobody has the lock, or all would be stuck.
+          var isFound = false
+          queue.pointee.waiting.holderState(proof).pointee.visit { thread in
+            isFound = thread.pointee.affinity.load(ordering: .relaxed) & idle.pointee.bit != 0
+            return !isFound
+          }
+          if isFound { return true }
+        }
+      }
+      return false
     }
   }
 
