@@ -13,12 +13,12 @@ import Testing
     #expect(InputSource.framed([]) == [])
   }
 
-  /// Asks for input, and writes out as many bytes as it is to get, in hexadecimal.
+  /// Asks for input, and writes out as many bytes as it is to get, in hexadecimal. In a pipeline, 1 is the pipe.
   private static func reader(_ count: Int) throws -> FalseQEMU {
     try FalseQEMU(
       """
       printf '\\001input\\n' >&3
-      head -c \(count) <&1 | od -An -v -tx1 | tr -d ' \\n' >&1
+      exec 5<&1; head -c \(count) <&5 | od -An -v -tx1 | tr -d ' \\n' >&1
       printf '\\001exit 0\\n' >&3; exit 1
       """)
   }
@@ -60,7 +60,7 @@ import Testing
     let qemu = try FalseQEMU(
       """
       printf '\\001input\\n' >&3
-      head -c \(framed.count) <&1 | cksum >&1
+      exec 5<&1; head -c \(framed.count) <&5 | cksum >&1
       printf '\\001exit 0\\n' >&3; exit 1
       """)
     let result = try qemu.run(input: source)
