@@ -43,6 +43,9 @@ struct InterruptRecord: ~Copyable {
   /// Guarded; others that are registered.
   var next: UnsafeMutablePointer<InterruptRecord>?
 
+  /// How often the line was let through. Written with the registry's lock.
+  let unmaskings = Atomic<UInt64>(0)
+
   // Written by the home's handler only, and so seen in order.
   var unhandledInARow: UInt64 = 0
   let unhandled = Atomic<UInt64>(0)

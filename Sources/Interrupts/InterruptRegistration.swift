@@ -135,7 +135,7 @@ struct InterruptRegistration: ~Copyable, Sendable {
 
   /// The same where interrupts are off.
   func setMasked(_ isMasked: Bool, _ proof: borrowing InterruptsDisabled) {
-    if let line = record.pointee.line { InterruptRegistry.setMasked(line.number, isMasked, proof) }
+    InterruptRegistry.setMasked(record, isMasked, proof)
   }
 
   deinit {

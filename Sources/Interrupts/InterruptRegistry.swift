@@ -75,17 +75,36 @@ enum InterruptRegistry {
     }
   }
 
-  /// Holds a line back, or lets it through. With interrupts off.
+  /// Holds a handler's line back, or lets it through. With interrupts off.
   @inline(never)
   static func setMasked(
-    _ line: InterruptLineNumber, _ isMasked: Bool, _ proof: borrowing InterruptsDisabled
+    _ record: UnsafeMutablePointer<InterruptRecord>, _ isMasked: Bool,
+    _ proof: borrowing InterruptsDisabled
   ) {
     withState(interruptsDisabled: proof) { state in
+      guard let line = record.pointee.line?.number else { return }
       if isMasked {
         state.inputs.controllers.mask(line)
       } else {
+        let count = record.pointee.unmaskings.load(ordering: .relaxed)
+        record.pointee.unmaskings.store(count &+ 1, ordering: .relaxed)
         state.inputs.controllers.unmask(line)
       }
+    }
+  }
+
+  /// Holds a handler's line back, unless it was let through since there were so many `unmaskings`. With
+  /// interrupts off.
+  @inline(never)
+  static func mask(
+    _ record: UnsafeMutablePointer<InterruptRecord>, unlessUnmaskedSince unmaskings: UInt64,
+    _ proof: borrowing InterruptsDisabled
+  ) {
+    withState(interruptsDisabled: proof) { state in
+      guard let line = record.pointee.line?.number,
+        record.pointee.unmaskings.load(ordering: .relaxed) == unmaskings
+      else { return }
+      state.inputs.controllers.mask(line)
     }
   }
 
@@ -99,7 +118,7 @@ enum InterruptRegistry {
   @inline(never)
   static func reportStorm(_ record: UnsafeMutablePointer<InterruptRecord>) {
     let line = record.pointee.line
-    if let line { InterruptsDisabled.assumed { setMasked(line.number, true, $0) } }
+    InterruptsDisabled.assumed { setMasked(record, true, $0) }
     let what: StaticString =
       line != nil
       ? "its line is masked until it is moved or registered again" : "the device goes on"

@@ -68,6 +68,8 @@ enum InterruptTable {
     // On its way to or from another CPU. `move` makes up for what came here too early.
     if record.pointee.home.load(ordering: .acquiring) != cpu { return }
     record.pointee.count(on: cpu)
+    // Before the handler wakes a thread that lets the line through: what that one adds comes after this.
+    let unmaskings = record.pointee.unmaskings.load(ordering: .relaxed)
     var response: UInt32 = 0
     withUnsafePointer(to: record.pointee.closure) { closure in
       // The handler is the application's code.
@@ -76,19 +78,21 @@ enum InterruptTable {
     if response == InterruptResponse.handled.rawValue {
       record.pointee.unhandledInARow = 0
     } else {
-      finish(record, response)
+      finish(record, response, unmaskings)
     }
   }
 
   /// What is to be done after some interrupts only.
   @inline(never)
   private static func finish(
-    _ record: UnsafeMutablePointer<InterruptRecord>, _ response: UInt32
+    _ record: UnsafeMutablePointer<InterruptRecord>, _ response: UInt32, _ unmaskings: UInt64
   ) {
     if response == InterruptResponse.notHandled.rawValue { return countUnhandled(record) }
     record.pointee.unhandledInARow = 0
-    guard let line = record.pointee.line else { return }
-    InterruptsDisabled.assumed { InterruptRegistry.setMasked(line.number, true, $0) }
+    // The thread may be through with the device before the handler is.
+    InterruptsDisabled.assumed {
+      InterruptRegistry.mask(record, unlessUnmaskedSince: unmaskings, $0)
+    }
   }
 
   /// So many interrupts in a row that nobody wanted are a storm.
