@@ -18,6 +18,7 @@ enum DeviceInterruptTests {
         Test("a handler wakes a thread", wake),
         Test("a line is masked and comes later", masked),
         Test("a handler leaves its device to a thread", maskedByHandler),
+        Test("a thread may be through before the handler that woke it", servedEarly),
         Test("a storm that nobody wants is ended", storm),
         Test("vector registers survive a handler", vectorRegisters),
         Test("deferred work runs outside of interrupts and may sleep", deferred),
@@ -275,6 +276,40 @@ enum DeviceInterruptTests {
       t.expect(seen.count.load(ordering: .relaxed), equals: turn, "interrupts of a masked line")
       _ = probe_in8(port + 2)
       interrupt.unmask()
+    }
+    probe_out8(port + 1, 0)
+  }
+
+  /// The handler waits until the thread has let the line through, and only then has it held back.
+  private static func servedEarly(_ t: TestContext) {
+    if CPU.count == 1 { return }
+    // Not on the handler's CPU, which this would wait for.
+    let affinity = Thread.current.affinity
+    try? Thread.current.setAffinity(CPUSet(CPU(index: 0)))
+    defer { try? Thread.current.setAffinity(affinity) }
+    let seen = Seen()
+    let served = Seen()
+    guard
+      let interrupt = try? LineInterrupt(
+        .isa(4), on: CPU(index: CPU.count - 1), name: "early test",
+        { context in
+          seen.note()
+          seen.semaphore.signal(from: context)
+          let count = seen.count.load(ordering: .relaxed)
+          while served.count.load(ordering: .acquiring) < count { Processor.pause() }
+          return .handledAndMasked
+        })
+    else { return t.fail("not registered") }
+    for turn in 1...3 {
+      interruptBySerialPort()
+      t.expect(seen.reaches(turn), "the line is held back though the thread was through")
+      if t.hasFailed { return }
+      seen.semaphore.wait()
+      _ = probe_in8(port + 2)
+      interrupt.unmask()
+      _ = served.count.wrappingAdd(1, ordering: .releasing)
+      // The handler is through when its CPU answers.
+      CPUSet(CPU(index: CPU.count - 1)).interrupt { _ in }
     }
     probe_out8(port + 1, 0)
   }
