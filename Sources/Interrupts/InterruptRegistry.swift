@@ -5,7 +5,7 @@ import Machine
 import PerCPU
 
 /// All registered handlers, the vectors of all CPUs, and the controllers. Modelled in
-/// `Models/InterruptRegistration.pml`.
+/// `Models/InterruptRegistration.pml` and `Models/InterruptMask.pml`.
 ///
 /// Nothing of it is in an image that registers no handler.
 enum InterruptRegistry {

@@ -11,7 +11,6 @@ public enum ConsoleInput {
   /// Bytes that wait for a reader; a power of two.
   private static let capacity: UInt64 = 4096
 
-  private static let start = Once()
   private static let reader = Mutex<Reader>(Reader())
   /// Given when bytes were put into the empty ring, or the port was stopped: who finds nothing waits for it.
   private static let arrived = Semaphore(0)

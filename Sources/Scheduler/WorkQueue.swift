@@ -92,18 +92,23 @@ enum WorkQueues {
   /// Where the CPUs' queues are, on lines of their own; 0 before there is work.
   private static let place = Atomic<UInt64>(0)
   private static let start = Once()
+  /// How many CPUs have their threads, in the order of the CPUs. Written inside of `start`.
+  private static let threadCount = Atomic<Int>(0)
 
   private static var stride: Int { (MemoryLayout<WorkQueue>.stride + 127) & ~127 }
 
   /// Makes the queues and their threads, if there are none. In threads.
   static func prepare() throws(ThreadError) {
     try start.run { () throws(ThreadError) in
-      makeQueues()
-      for cpu in CPUSet.online {
+      // Once more after an error: what was made stays.
+      if place.load(ordering: .relaxed) == 0 { makeQueues() }
+      for (number, cpu) in CPUSet.online.enumerated()
+      where number >= threadCount.load(ordering: .relaxed) {
         try Thread.spawn(name: "work", priority: .urgent, affinity: CPUSet(cpu)) {
           queue(of: cpu).pointee.thread.store(word(Scheduler.currentRecord), ordering: .relaxed)
           while true { doOne(cpu) }
         }.detach()
+        threadCount.store(number + 1, ordering: .relaxed)
       }
     }
   }

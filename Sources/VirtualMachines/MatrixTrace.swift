@@ -123,23 +123,17 @@ extension BenchmarkRunner {
   /// Seconds that a boot with all pairs may take.
   private static let matrixTimeout = 900.0
 
-  /// Boots at most, of which two must be the same: now and then one has an interrupt that others have not.
-  private static let matrixBoots = 4
-
-  /// Does the pairs of these operations in boots until two of them are the same.
+  /// Does the pairs of these operations in two boots, and requires that both are the same.
   public func matrix(
     cpus: Int, pageTables: PageTables, operations: [String]
   ) throws(Failure) -> MatrixTrace {
     let name = "the matrix with \(cpus) CPUs and page tables \(pageTables.rawValue)"
-    var seen = [try record(name, cpus: cpus, pageTables, operations)]
-    while true {
-      let next = try record(name, cpus: cpus, pageTables, operations)
-      if seen.contains(next) { return next }
-      seen.append(next)
-      if seen.count == Self.matrixBoots {
-        throw .notRepeatable(name: name, first: seen[0].accesses, second: next.accesses)
-      }
+    let first = try record(name, cpus: cpus, pageTables, operations)
+    let second = try record(name, cpus: cpus, pageTables, operations)
+    guard first == second else {
+      throw .notRepeatable(name: name, first: first.accesses, second: second.accesses)
     }
+    return second
   }
 
   private func record(

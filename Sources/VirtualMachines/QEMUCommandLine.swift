@@ -24,7 +24,7 @@ public struct QEMUCommandLine {
     /// The channels as a user has them who enters the command line in a shell.
     public static let terminal = Channels(console: "/dev/stdout", log: "/dev/stderr")
     /// The channels as `VirtualMachine.run` has them: QEMU's own messages come on descriptor 2.
-    static let pipes = Channels(console: "/dev/fd/1", consoleSocket: 1, log: "/dev/fd/3")
+    static let pipes = Channels(console: "/dev/fd/1", log: "/dev/fd/3")
   }
 
   /// The configuration that is translated.

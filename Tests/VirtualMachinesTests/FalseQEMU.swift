@@ -26,7 +26,7 @@ final class FalseQEMU {
   }
 
   func run(
-    input: InputSource = InputSource(descriptor: nil),
+    input: InputSource? = InputSource(descriptor: nil),
     _ change: (inout VirtualMachineConfiguration) -> Void = { _ in }
   ) throws -> Result {
     var configuration = VirtualMachineConfiguration(image: image, programName: "sample")

@@ -49,6 +49,15 @@ import Testing
     #expect(try pipe.fileHandleForReading.readToEnd() == Data("later\n".utf8))
   }
 
+  /// Counted runs are the same to the last instruction only without a way in.
+  @Test(arguments: [true, false])
+  func theConsoleIsASocketOnlyForWhoReads(reads: Bool) throws {
+    let qemu = try FalseQEMU("echo \"$*\" >&1; printf '\\001exit 0\\n' >&3; exit 1")
+    let result = try qemu.run(input: reads ? InputSource(descriptor: nil) : nil)
+    let words = String(decoding: result.output, as: UTF8.self)
+    #expect(words.contains(reads ? "socket,id=console" : "file,id=console"))
+  }
+
   @Test func anInputOfManyBytesArrivesWhole() throws {
     let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 7 >> 3) }
     let file = try VirtualMachines.TemporaryDirectory()

@@ -5,7 +5,8 @@ import CMachine
 /// freed, on cache lines of its own.
 ///
 /// Layout in bytes: 0 CPU index, 8 preemption count, 16 the block's address, 24 interrupts under way,
-/// 32 the running thread, 40 why it is to give way, 48 page faults, 56 interrupts sent, 64 GDT (8 entries), 128 TSS (104 bytes), 256 what `Locking` keeps (512 bytes).
+/// 32 the running thread, 40 why it is to give way, 48 page faults, 56 interrupts sent, 64 GDT (8 entries),
+/// 128 TSS (104 bytes), 256 what `Locking` keeps (512 bytes).
 public struct ProcessorBlock {
   /// Bytes that a block needs; a multiple of its alignment, 256.
   public static let size = UInt(APUS_PROCESSOR_BLOCK_SIZE)

@@ -54,6 +54,7 @@ extension Processor {
   }
 
   /// The id of the CPU with this index; `nil` before ids are known.
+  @inline(__always)
   static func hardwareID(of index: Int) -> UInt32? {
     UnsafePointer<UInt32>(bitPattern: UInt(hardwareIDs.load(ordering: .relaxed)))?[index]
   }
@@ -89,10 +90,9 @@ extension Processor {
   public static func send(
     _ interrupt: InterruptVector, to index: Int, _ proof: borrowing InterruptsDisabled
   ) {
-    guard let ids = UnsafePointer<UInt32>(bitPattern: UInt(hardwareIDs.load(ordering: .relaxed)))
-    else { return }
+    guard let id = hardwareID(of: index) else { return }
     apus_gs_count_interrupt_sent()
-    LocalAPIC.send(.fixed, vector: interrupt.rawValue, to: ids[index])
+    LocalAPIC.send(.fixed, vector: interrupt.rawValue, to: id)
   }
 
   /// Asks the CPU with this index to stop, whatever it does and even with interrupts off.
@@ -101,9 +101,8 @@ extension Processor {
   }
 
   private static func deliver(_ delivery: LocalAPIC.Delivery, vector: UInt8, to index: Int) {
-    guard let ids = UnsafePointer<UInt32>(bitPattern: UInt(hardwareIDs.load(ordering: .relaxed)))
-    else { return }
-    withInterruptsDisabled { LocalAPIC.send(delivery, vector: vector, to: ids[index]) }
+    guard let id = hardwareID(of: index) else { return }
+    withInterruptsDisabled { LocalAPIC.send(delivery, vector: vector, to: id) }
   }
 }
 #endif
