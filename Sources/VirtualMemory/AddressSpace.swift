@@ -200,11 +200,8 @@ public struct AddressSpace: ~Copyable, Sendable {
     var refusal: AddressSpaceError?
     do throws(FrameAllocatorError) {
       try operation.prepare()
-      if let end = operation.obstacleEnd {
-        refusal = .occupied(obstacleEnd: end)
-      } else {
-        operation.apply()
-      }
+      if operation.obstacleEnd == nil { operation.apply() }
+      if let end = operation.obstacleEnd { refusal = .occupied(obstacleEnd: end) }
     } catch {
       refusal = .outOfMemory
     }

@@ -8,16 +8,17 @@ import PhysicalMemory
 /// looked at, parents first and in the order of addresses; so no two operations wait for each other.
 /// All locks are kept until no CPU remembers what was changed: an operation that comes next and
 /// finds nothing to do may rely on that. What is taken away stays in its entry meanwhile, marked as
-/// changing. Modelled in `Models/AddressSpace.pml`.
+/// changing. Modelled in `Models/AddressSpace.pml` and `Models/MapBeside.pml`.
 ///
 /// There are three walks over the range. `prepare` locks, and makes all tables that are needed, for
-/// which all memory is taken before: it alone can fail, and then nothing has changed. `apply` changes
-/// entries. `finish` frees what is gone, and unlocks.
+/// which all memory is taken before: it alone can fail for want of memory, and then nothing has changed.
+/// `apply` changes entries; what it may find in the way it does not leave half done. `finish` frees what is
+/// gone, and unlocks.
 ///
 /// Preemption is off and the CPU is in an epoch section, from before `init` until after `finish`;
 /// interrupts are as the caller has them.
 struct RangeOperation: ~Copyable {
-  let change: RangeChange
+  private(set) var change: RangeChange
   let start: UInt64
   let end: UInt64
   let cover: TablePage
@@ -162,7 +163,7 @@ struct RangeOperation: ~Copyable {
 
   // MARK: Second walk
 
-  /// Changes all entries of the range.
+  /// Changes all entries of the range; or none, if something is in the way by now.
   @inline(__always)
   mutating func apply() { apply(to: cover, RangePart(level: coverLevel, from: start, to: end)) }
 
@@ -175,12 +176,15 @@ struct RangeOperation: ~Copyable {
       let entry = slot.load()
       if entry.isTable(level: part.level) {
         let child = table.child(entry)
-        // A fault made it, after the first walk.
-        if !child.isHeldHere { child.lock() }
+        if !child.isHeldHere {
+          lockLate(child, part)
+          if obstacleEnd != nil { break }
+        }
         if let promise = largePromise(part), child.useCount == 0 {
           takeOut(child, slot, entry, next: promise)
         } else {
           apply(to: child, RangePart(level: part.level &- 1, from: part.start, to: part.end))
+          if obstacleEnd != nil { break }
         }
       } else {
         let new =
@@ -194,6 +198,22 @@ struct RangeOperation: ~Copyable {
       part.advance()
     }
     countUses(uses, of: table, level: range.level)
+  }
+
+  /// Locks a table that a fault made after the first walk, in place of a promise for a part of the entry. Since
+  /// then others may have mapped something in it, for which that table's lock is enough: if it is in the way,
+  /// what was done before this part is taken back.
+  @inline(never)
+  private mutating func lockLate(_ child: TablePage, _ part: RangePart) {
+    child.lock()
+    guard change.refusesOccupied else { return }
+    // Makes no tables: one entry could say it all, so that the part is of whole entries here.
+    prepare(child, RangePart(level: part.level &- 1, from: part.start, to: part.end))
+    guard obstacleEnd != nil, part.start > start else { return }
+    change = RangeChange(.unmap)
+    let obstacle = obstacleEnd.take()
+    apply(to: cover, RangePart(level: coverLevel, from: start, to: part.start))
+    obstacleEnd = obstacle
   }
 
   /// The same for the entries of a table of the lowest level: one loop for each kind of change.

@@ -7,7 +7,10 @@ import Machine
 /// tables, large pages, and pages got ahead.
 extension AddressSpaceScenarios {
   static var ranges: [@Sendable (PageTableScheme) -> Scenario] {
-    [mapAnywhere, partAndFault, trimAndMap, largePageAndUnmap, populateAndUnmap]
+    [
+      mapAnywhere, mapBeside, mapBetween, partAndFault, trimAndMap, largePageAndUnmap,
+      populateAndUnmap,
+    ]
   }
 
   /// CPUs that look for free addresses in the same place get different ones, and keep what they write.
@@ -26,6 +29,49 @@ extension AddressSpaceScenarios {
     }
     machine.atEnd {
       simulation.check(Set(starts).count == 4, "of 4 pages some are the same: \(starts)")
+    }
+  }
+
+  /// Two CPUs map the same page, beside one that is mapped and gets its table meanwhile: one of them is refused.
+  static let mapBeside = scenario("map-beside", cpuCount: 2) { machine, simulation in
+    simulation.check(machine.map(base, 1), "no range")
+    var mapped = 0
+    machine.both { index in
+      if index == 0 {
+        simulation.check(machine.write(1, to: base), "what was mapped is not there")
+      }
+      if machine.map(base + page, 1) {
+        mapped += 1
+        simulation.check(machine.write(index + 2, to: base + page), "what was mapped is not there")
+      }
+    }
+    machine.atEnd { simulation.check(mapped == 1, "\(mapped) CPUs have mapped a page") }
+  }
+
+  /// A range over two entries ends where another CPU maps a page, after its first part was found free: it is
+  /// refused as a whole, and what is before that page is free.
+  static let mapBetween = scenario("map-between", cpuCount: 2) { machine, simulation in
+    let border = base + PageTableFormat.span(level: 1)
+    simulation.check(machine.map(border + page, 1), "no range")
+    simulation.check(machine.map(border - 2 * page, 1), "no range")
+    var mapped: [UInt64] = []
+    machine.both { index in
+      if index == 0 {
+        simulation.check(machine.write(1, to: border + page), "what was mapped is not there")
+        if machine.map(border, 1) { mapped.append(index) }
+      } else if machine.map(border - page, 2) {
+        mapped.append(index)
+        simulation.check(machine.write(2, to: border - page), "what was mapped is not there")
+      }
+    }
+    machine.atEnd {
+      simulation.check(mapped.count == 1, "\(mapped.count) CPUs have mapped a page")
+      simulation.check(machine.read(border) == 0, "what was mapped is not there")
+      simulation.check(
+        (machine.read(border - page) != nil) == (mapped == [1]),
+        "a range that was refused is there in part")
+      simulation.check(machine.read(border - 2 * page) == 0, "a page is lost")
+      simulation.check(machine.read(border + page) == 1, "a word is lost")
     }
   }
 
