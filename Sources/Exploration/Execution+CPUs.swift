@@ -57,6 +57,7 @@ extension Execution {
       return false
     }
     let own = current
+    cpus[own].isOverdue = false
     let number = UInt8(63 - cpus[own].pending.leadingZeroBitCount)
     let vector = number + 64
     if let left = cpus[own].repetitions[vector], left > 0 {

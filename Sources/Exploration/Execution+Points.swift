@@ -79,18 +79,32 @@ extension Execution {
     }
   }
 
-  /// Makes the current CPU, which pauses, wait for those that could have run since its pause before and did not.
+  /// Makes the current CPU, which pauses, wait for what could have happened since its pause before and did not:
+  /// that other CPUs run, and that it takes an interrupt.
   ///
-  /// Spins that write, as the retries of a page fault do, wake each other for ever, and never let the CPU run that
-  /// they wait for: no machine is so unfair (fair stateless model checking: Musuvathi and Qadeer, 2008).
+  /// Spins that write, as the retries of a page fault do, wake each other for ever, and never let that happen for
+  /// which they wait: no machine is so unfair (fair stateless model checking: Musuvathi and Qadeer, 2008).
   private func awaitOvertaken() {
     let before = cpus[current].lastPause
+    let pendingBefore = cpus[current].pendingAtPause
     cpus[current].lastPause = steps
+    cpus[current].pendingAtPause = cpus[current].pending
     guard before > 0 else { return }
+    cpus[current].isOverdue =
+      hasInterrupts && cpus[current].pending & pendingBefore != 0
+      && apus_simulated_processor().pointee.interrupts_enabled != 0
     for index in 0..<cpuCount
-    where index != current && cpus[index].state == .ready && cpus[index].lastRun < before {
+    where index != current && cpus[index].lastRun < before && isWaiting(index) {
       cpus[current].awaited |= 1 << UInt64(index)
       awaited |= 1 << UInt64(index)
+    }
+  }
+
+  /// Whether a CPU that does not run could do something; and then it can until it does.
+  private func isWaiting(_ index: Int) -> Bool {
+    switch cpus[index].state {
+    case .ready, .paused: canGoOn(index) || cpus[index].isOverdue
+    case .halted, .idle: hasInterrupts && cpus[index].takesInterrupts
     }
   }
 

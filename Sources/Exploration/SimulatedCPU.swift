@@ -33,6 +33,10 @@ struct SimulatedCPU {
   var lastPause = 0
   /// The CPUs that have to run before it goes on after its pause, bit n for CPU n.
   var awaited: UInt64 = 0
+  /// The interrupts that were pending at its last pause that let others run.
+  var pendingAtPause: UInt64 = 0
+  /// It has to take an interrupt before it goes on after its pause.
+  var isOverdue = false
 
   init(coroutine: OpaquePointer, body: @escaping () -> Void, processor: apus_simulated_processor) {
     self.coroutine = coroutine

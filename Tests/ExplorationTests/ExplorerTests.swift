@@ -61,6 +61,27 @@ import Testing
     #expect(Explorer.sample(scenario, schedules: 1000, firstSeed: 1).failure == nil)
   }
 
+  /// Nor do they put an interrupt off for ever for which another CPU waits.
+  @Test func spinsThatWriteTakeInterrupts() {
+    let scenario = Scenario("Calls") { machine in
+      let gate = Atomic64(0)
+      let retries = Atomic64(0)
+      machine.onInterrupt { _ in gate.value.store(1, ordering: .releasing) }
+      machine.interrupt(.urgent, on: 0)
+      for _ in 0..<2 {
+        machine.cpu {
+          while gate.value.load(ordering: .acquiring) == 0 {
+            retries.value.wrappingAdd(1, ordering: .relaxed)
+            Processor.pause()
+          }
+        }
+      }
+    }
+    let result = Explorer.exhaust(scenario, limit: 5000)
+    #expect(result.failure == nil)
+    #expect(result.completedBound != nil)
+  }
+
   @Test(arguments: ["-", "3>1", "3>1,18>0,20!2,p17"])
   func scheduleText(text: String) throws {
     #expect(try #require(Schedule(text)).description == text)
