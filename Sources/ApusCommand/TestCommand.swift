@@ -210,7 +210,6 @@ private final class GuestTestRunner {
       if isVerbose { StandardOutput.write("    | \(line)") }
     }
     let events = VirtualMachine.Events(
-      input: InputSource(descriptor: nil),
       onOutput: { bytes in
         output += bytes
         while let end = output.firstIndex(of: UInt8(ascii: "\n")) {

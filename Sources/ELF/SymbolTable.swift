@@ -15,6 +15,9 @@ public struct SymbolTable: Sendable {
       .map(\.element)
   }
 
+  /// Whether the file has no names, as one that was stripped.
+  public var isEmpty: Bool { symbols.isEmpty }
+
   /// The address of a name as it stands in the file.
   public func address(of name: String) -> UInt64? {
     symbols.first { $0.name == name }?.address

@@ -29,14 +29,24 @@ extension Execution {
     let next = Int(action.cpu)
     let from: OpaquePointer
     if current >= 0 {
+      cpus[current].lastRun = steps
       cpus[current].processor = apus_simulated_processor().pointee
       from = cpus[current].coroutine
     } else {
       from = thread
     }
+    if awaited & (1 << UInt64(next)) != 0 { hasRun(next) }
     apus_simulated_processor().pointee = cpus[next].processor
     current = next
     apus_coroutine_switch(from, cpus[next].coroutine)
+  }
+
+  /// Lets those go on that waited until this CPU has run.
+  @inline(never)
+  private func hasRun(_ cpu: Int) {
+    let others: UInt64 = ~(1 << UInt64(cpu))
+    awaited &= others
+    for index in 0..<cpuCount { cpus[index].awaited &= others }
   }
 
   /// Takes an interrupt if that was decided, and then has to decide again.

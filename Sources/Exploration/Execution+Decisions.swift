@@ -57,7 +57,7 @@ extension Execution {
   func canGoOn(_ index: Int) -> Bool {
     switch cpus[index].state {
     case .ready: true
-    case .paused(let seen): seen != writes
+    case .paused(let seen): seen != writes && cpus[index].awaited == 0
     case .halted, .idle: false
     }
   }

@@ -75,6 +75,22 @@ extension Execution {
       cpus[own].insistence = 100
     } else {
       cpus[own].state = .paused(writes: writes)
+      awaitOvertaken()
+    }
+  }
+
+  /// Makes the current CPU, which pauses, wait for those that could have run since its pause before and did not.
+  ///
+  /// Spins that write, as the retries of a page fault do, wake each other for ever, and never let the CPU run that
+  /// they wait for: no machine is so unfair (fair stateless model checking: Musuvathi and Qadeer, 2008).
+  private func awaitOvertaken() {
+    let before = cpus[current].lastPause
+    cpus[current].lastPause = steps
+    guard before > 0 else { return }
+    for index in 0..<cpuCount
+    where index != current && cpus[index].state == .ready && cpus[index].lastRun < before {
+      cpus[current].awaited |= 1 << UInt64(index)
+      awaited |= 1 << UInt64(index)
     }
   }
 

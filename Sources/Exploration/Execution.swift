@@ -30,6 +30,8 @@ final class Execution {
   /// Turns in a row that a CPU took after a pause though nothing was written.
   var fruitlessTurns = 0
   var nextFruitless = 0
+  /// The CPUs for which others wait that paused.
+  var awaited: UInt64 = 0
   var clock: UInt64 = 0
   /// What the run did that was not the first option.
   var schedule = Schedule()
@@ -80,7 +82,7 @@ final class Execution {
   func run() {
     failure = nil
     (steps, decisions, pauses, writes, clock) = (0, 0, 0, 0, 0)
-    (fruitlessTurns, nextFruitless) = (0, 0)
+    (fruitlessTurns, nextFruitless, awaited) = (0, 0, 0)
     schedule.deviations.removeAll(keepingCapacity: true)
     trace = []
     let simulation = Simulation()

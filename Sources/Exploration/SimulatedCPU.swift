@@ -27,6 +27,12 @@ struct SimulatedCPU {
   var isWithinInstruction = false
   /// Pauses that are nothing, because the strategy insisted.
   var insistence = 0
+  /// The step at which it last gave way to another CPU.
+  var lastRun = 0
+  /// The step of its last pause that let others run.
+  var lastPause = 0
+  /// The CPUs that have to run before it goes on after its pause, bit n for CPU n.
+  var awaited: UInt64 = 0
 
   init(coroutine: OpaquePointer, body: @escaping () -> Void, processor: apus_simulated_processor) {
     self.coroutine = coroutine

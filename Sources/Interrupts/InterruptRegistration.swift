@@ -117,9 +117,10 @@ struct InterruptRegistration: ~Copyable, Sendable {
     InterruptTable.leave(oldVector, of: old)
     InterruptRegistry.synchronise(with: old)
     record.pointee.vector = vector
-    // Release pairs with the acquire in `InterruptTable.handle`: what the handler wrote there is seen.
-    record.pointee.home.store(new.index, ordering: .releasing)
+    // While no CPU runs the handler.
     record.pointee.unhandledInARow = 0
+    // Release pairs with the acquire in `InterruptTable.handle`: what the handler wrote there is seen, and the above.
+    record.pointee.home.store(new.index, ordering: .releasing)
     InterruptTable.clear(oldVector, of: old)
     try InterruptRegistry.withState { state throws(InterruptError) in
       state.giveBack(vector: oldVector, of: old)

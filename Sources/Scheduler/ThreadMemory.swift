@@ -31,6 +31,7 @@ struct ThreadMemory {
   static func free(_ thread: UnsafeMutablePointer<ThreadRecord>) {
     ThreadList.remove(thread)
     let memory = thread.pointee.memory
+    thread.pointee.header.stack.discard()
     thread.deinitialize(count: 1)
     thread.deallocate()
     guard let memory else { return }

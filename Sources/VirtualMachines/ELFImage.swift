@@ -45,6 +45,14 @@ public struct ELFImage: Sendable {
   /// The functions and other names.
   public let symbols: SymbolTable
 
+  /// Whether the application may read its standard input. One without symbols may.
+  ///
+  /// Only an image that does not read gets no way in, and only without one are two runs under the clock of
+  /// instructions the same to the last one: QEMU looks after it whenever the host lets it.
+  public var mayReadInput: Bool {
+    symbols.isEmpty || symbols.address(of: "apus_start_console_input") != nil
+  }
+
   /// The first address above everything that is loaded.
   public var end: UInt64 {
     segments.map { $0.physicalAddress.addingReportingOverflow($0.memorySize) }

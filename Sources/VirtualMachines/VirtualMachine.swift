@@ -15,13 +15,11 @@ public enum VirtualMachine {
     /// for a slow reader, and signals and the timeout do not.
     public var outputs: [OutputQueue]
 
-    /// What the application reads as its standard input, once it asks; `nil` if it does not read. Only without
-    /// are two runs under the clock of instructions the same to the last one: QEMU looks after the way in
-    /// whenever the host lets it.
-    public var input: InputSource?
+    /// What the application reads as its standard input, once it asks.
+    public var input: InputSource
 
     public init(
-      outputs: [OutputQueue] = [], input: InputSource? = nil,
+      outputs: [OutputQueue] = [], input: InputSource = InputSource(descriptor: nil),
       onOutput: @escaping ([UInt8]) -> Void = { _ in },
       onLog: @escaping (String) -> Void = { _ in },
       onRecord: @escaping (Record) -> Void = { _ in }
@@ -52,12 +50,12 @@ public enum VirtualMachine {
 
     var channels = QEMUCommandLine.Channels.pipes
     if configuration.timeout != nil { channels.monitor = Conversation.monitor }
-    if events.input != nil { channels.consoleSocket = 1 }
+    if image.mayReadInput { channels.consoleSocket = 1 }
     var process = ChildProcess(path: qemu, arguments: commandLine.arguments(channels: channels))
     process.descriptors = [.null, .pipe, .pipe, .pipe]
-    if let input = events.input {
+    if image.mayReadInput {
       process.descriptors[1] = .socket
-      process.input = (input, 1)
+      process.input = (events.input, 1)
     }
     if let timeout = configuration.timeout {
       process.timeout = timeout
@@ -189,7 +187,7 @@ private struct Conversation {
     case .text(let text): events.onLog(Backtrace.symbolise(text, symbols))
     case .record(let record):
       if case .booted(let boot) = record { self.boot = boot }
-      if case .inputWanted = record { events.input?.open() }
+      if case .inputWanted = record { events.input.open() }
       records.append(record)
       events.onRecord(record)
     }

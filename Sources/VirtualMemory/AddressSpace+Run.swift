@@ -67,6 +67,7 @@ private struct Excursion {
       let other = SuspendedStack(
         top: bottom + AddressSpace.stackByteCount, travel, argument: bottom)
       withUnsafeMutablePointer(to: &excursion.pointee.home) { other.resume(leaving: $0) }
+      other.discard()
     }
     excursion.deinitialize(count: 1)
   }

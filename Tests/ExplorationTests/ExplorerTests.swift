@@ -40,6 +40,27 @@ import Testing
     #expect(result.completedBound == 0 && !result.isComplete)
   }
 
+  /// Spins that write wake each other; the CPU for which both wait gets its turn all the same.
+  @Test func spinsThatWriteStarveNobody() {
+    let scenario = Scenario("Retries") { machine in
+      let gate = Atomic64(0)
+      let retries = Atomic64(0)
+      for _ in 0..<2 {
+        machine.cpu {
+          while gate.value.load(ordering: .acquiring) == 0 {
+            retries.value.wrappingAdd(1, ordering: .relaxed)
+            Processor.pause()
+          }
+        }
+      }
+      machine.cpu { gate.value.store(1, ordering: .releasing) }
+    }
+    let result = Explorer.exhaust(scenario, limit: 5000)
+    #expect(result.failure == nil)
+    #expect(result.completedBound != nil)
+    #expect(Explorer.sample(scenario, schedules: 1000, firstSeed: 1).failure == nil)
+  }
+
   @Test(arguments: ["-", "3>1", "3>1,18>0,20!2,p17"])
   func scheduleText(text: String) throws {
     #expect(try #require(Schedule(text)).description == text)

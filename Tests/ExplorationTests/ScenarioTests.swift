@@ -7,10 +7,15 @@ import Testing
 /// The environment chooses, see `make explore`: `APUS_SCHEDULES` is how many schedules of each,
 /// `APUS_SCENARIO` a part of the names, `APUS_SEED` the first seed, and `APUS_SCHEDULE` one schedule.
 @Suite struct ScenarioTests {
+  /// As many scenarios at a time as there are processors: results come one after another, not all at the end.
+  private static let processors = Gate(ProcessInfo.processInfo.activeProcessorCount)
+
   /// Each in a process of its own: some modules have state that all of a machine share, and a scenario
   /// starts it anew for each schedule.
   @Test(arguments: Budget.fromEnvironment.scenarioNames)
   func holds(_ name: String) async throws {
+    await Self.processors.enter()
+    defer { Task { await Self.processors.leave() } }
     let result = await #expect(
       processExitsWith: .success, observing: [\.standardOutputContent]
     ) { [name] in
@@ -24,6 +29,26 @@ import Testing
       .split(separator: "\n").filter { $0.hasPrefix(Budget.mark) }
       .map { $0.dropFirst(Budget.mark.count) }.joined(separator: "\n")
     if report.hasPrefix("holds") { print(report) } else { Issue.record("\(report)") }
+  }
+}
+
+/// Lets so many tasks through at a time.
+private actor Gate {
+  private var free: Int
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  init(_ count: Int) { free = count }
+
+  func enter() async {
+    if free > 0 {
+      free -= 1
+    } else {
+      await withCheckedContinuation { waiting.append($0) }
+    }
+  }
+
+  func leave() {
+    if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
   }
 }
 

@@ -7,9 +7,8 @@ import Testing
 @testable import Scheduler
 
 extension SimulatedMachine {
-  /// Threads of the kernel's scheduler on CPUs that threads of the host play at the same time. Not under
-  /// ThreadSanitizer, which takes a stack for a thread's own.
-  @Suite(.enabled(if: dlsym(nil, "__tsan_init") == nil)) struct BlockingThreadTests {
+  /// Threads of the kernel's scheduler on CPUs that threads of the host play at the same time.
+  @Suite struct BlockingThreadTests {
     private final class Shared: Sendable {
       let mutex = Mutex<Int>(0)
       let changed = Condition()

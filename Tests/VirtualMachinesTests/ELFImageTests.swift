@@ -12,11 +12,14 @@ enum SampleELF {
     ("apus_trap_entries", 0x1000a0, 0xff9),
   ]
 
-  static var bytes: [UInt8] {
+  static var bytes: [UInt8] { bytes(reads: false) }
+
+  /// The same, of an application that `reads` its standard input.
+  static func bytes(reads: Bool) -> [UInt8] {
     var file = AcceleratorProbe.guest
     var names: [UInt8] = [0]
     var symbols = [UInt8](repeating: 0, count: 24)
-    for function in functions {
+    for function in functions + (reads ? [("apus_start_console_input", 0x100030, 0x10)] : []) {
       symbols += number(UInt32(names.count)) + [0x12, 0] + number(UInt16(1))
       symbols += number(function.address) + number(function.size)
       names += Array(function.name.utf8) + [0]

@@ -8,12 +8,13 @@ final class FalseQEMU {
   var program: String { directory.path(QEMUCommandLine.program) }
   var image: String { directory.path("image") }
 
-  /// The script's descriptors are those that QEMU gets: 1 is COM1, 3 the log.
-  init(_ script: String) throws {
+  /// The script's descriptors are those that QEMU gets: 1 is COM1, 3 the log. The image is one that `reads` its
+  /// standard input, or not.
+  init(_ script: String, reads: Bool = true) throws {
     directory = try VirtualMachines.TemporaryDirectory()
     try Data("#!/bin/sh\n\(script)\n".utf8).write(to: URL(fileURLWithPath: program))
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program)
-    try Data(SampleELF.bytes).write(to: URL(fileURLWithPath: image))
+    try Data(SampleELF.bytes(reads: reads)).write(to: URL(fileURLWithPath: image))
   }
 
   deinit { directory.remove() }
@@ -26,7 +27,7 @@ final class FalseQEMU {
   }
 
   func run(
-    input: InputSource? = InputSource(descriptor: nil),
+    input: InputSource = InputSource(descriptor: nil),
     _ change: (inout VirtualMachineConfiguration) -> Void = { _ in }
   ) throws -> Result {
     var configuration = VirtualMachineConfiguration(image: image, programName: "sample")

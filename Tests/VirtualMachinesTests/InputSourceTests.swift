@@ -52,10 +52,16 @@ import Testing
   /// Counted runs are the same to the last instruction only without a way in.
   @Test(arguments: [true, false])
   func theConsoleIsASocketOnlyForWhoReads(reads: Bool) throws {
-    let qemu = try FalseQEMU("echo \"$*\" >&1; printf '\\001exit 0\\n' >&3; exit 1")
-    let result = try qemu.run(input: reads ? InputSource(descriptor: nil) : nil)
+    let qemu = try FalseQEMU("echo \"$*\" >&1; printf '\\001exit 0\\n' >&3; exit 1", reads: reads)
+    let result = try qemu.run()
     let words = String(decoding: result.output, as: UTF8.self)
     #expect(words.contains(reads ? "socket,id=console" : "file,id=console"))
+  }
+
+  @Test func anImageWithoutNamesMayRead() throws {
+    #expect(try ELFImage(bytes: SampleELF.bytes(reads: true), path: "sample").mayReadInput)
+    #expect(try !ELFImage(bytes: SampleELF.bytes(reads: false), path: "sample").mayReadInput)
+    #expect(try ELFImage(bytes: AcceleratorProbe.guest, path: "sample").mayReadInput)
   }
 
   @Test func anInputOfManyBytesArrivesWhole() throws {

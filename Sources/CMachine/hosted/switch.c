@@ -1,5 +1,43 @@
-// The change of stacks on hosts for which `switch.S` has none.
+// The change of stacks on hosts: with ThreadSanitizer, and without `switch.S`.
 #include "switch.h"
+#if __STDC_HOSTED__ != 0
+#if __has_feature(thread_sanitizer)
+// Of ThreadSanitizer's run-time library, <sanitizer/tsan_interface.h>.
+void *__tsan_get_current_fiber(void);
+void *__tsan_create_fiber(unsigned flags);
+void __tsan_destroy_fiber(void *fiber);
+void __tsan_switch_to_fiber(void *fiber, unsigned flags);
+
+void *apus_make_fiber(void) { return __tsan_create_fiber(0); }
+
+void *apus_current_fiber(void) { return __tsan_get_current_fiber(); }
+
+void apus_free_fiber(void *fiber) { __tsan_destroy_fiber(fiber); }
+
+// Without flags what comes before the switch happens before what comes after it, as on one CPU it does. To another
+// CPU a thread is handed over by the lock of a run queue and by nothing here.
+void apus_switch_fiber(uint64_t *from, uint64_t to, void *fiber) {
+  __tsan_switch_to_fiber(fiber, 0);
+  apus_switch_stack(from, to);
+}
+
+// Linked in place of `__tsan_external_write` by `Tools/test thread`. Swift's compiler reports by that each change
+// of a field as one of the whole structure, so that two CPUs could not have a field each. What is read and written
+// is reported besides.
+void __wrap___tsan_external_write(void *address, void *caller, void *tag) {
+  (void)address, (void)caller, (void)tag;
+}
+#else
+void *apus_make_fiber(void) { return 0; }
+void *apus_current_fiber(void) { return 0; }
+void apus_free_fiber(void *fiber) { (void)fiber; }
+void apus_switch_fiber(uint64_t *from, uint64_t to, void *fiber) {
+  (void)fiber;
+  apus_switch_stack(from, to);
+}
+#endif
+#endif
+
 #if __STDC_HOSTED__ != 0 && !defined(__x86_64__)
 #include <stdlib.h>
 #include <ucontext.h>

@@ -16,6 +16,15 @@ static inline void apus_preempt_stack(uint64_t *_Nonnull from, uint64_t to) {
 }
 #endif
 
+#if __STDC_HOSTED__ != 0
+// ThreadSanitizer takes a stack for a thread of the host's, unless it is told which one goes on: `fiber` is its name
+// for a stack, and NULL without it. Not inline: to Swift's importer it is never there.
+void *_Nullable apus_make_fiber(void);
+void *_Nullable apus_current_fiber(void);
+void apus_free_fiber(void *_Nullable fiber);
+void apus_switch_fiber(uint64_t *_Nonnull from, uint64_t to, void *_Nullable fiber);
+#endif
+
 // The module Scheduler defines this: what the interrupt of the calling CPU's timer is for.
 void apus_handle_timer(void);
 // And these: what the interrupt is for by which a CPU is told to look; whether the interrupted thread is to

@@ -120,8 +120,10 @@ struct RWLockCore: ~Copyable, Sendable {
   @inline(never)
   @usableFromInline
   borrowing func handOver(from holder: UInt64) {
-    precondition(
-      word.load(ordering: .relaxed) == holder | Self.queued, "a lock is given back that nobody has")
+    // Acquire pairs with the releases of all readers that have left: a writer that this thread wakes comes after
+    // each of them, not only after the last.
+    let seen = word.load(ordering: .acquiring)
+    precondition(seen == holder | Self.queued, "a lock is given back that nobody has")
     var admitted: UInt64 = 0
     queue.wake(while: { _, first in
       if admitted == Self.writer { return false }
