@@ -23,7 +23,7 @@ help:
 	@echo 'make bench-report   measure all, with Linux and up to 16 CPUs, and make Documentation/Figures.md of it'
 	@echo 'make verify         check the models of the protocols with spin'
 	@echo 'make explore        run the kernel in many orders (SCENARIO=name SCHEDULES=n SEED=n SCHEDULE=…)'
-	@echo 'make soak           boot 200 times over all machines; ten million operations on memory'
+	@echo 'make soak           boot 200 times over all machines; ten million operations on memory; mixed load'
 	@echo 'make corpus         compare isrcheck with gcc over a small Linux; read real kernels'
 	@echo 'make fuzz           feed isrcheck broken images (RUNS=n of each of two), and address spaces any operations (SECONDS=n)'
 	@echo 'make build          make the command apus, in release mode: $(APUS)'

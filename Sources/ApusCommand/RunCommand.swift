@@ -212,12 +212,20 @@ struct RunCommand: ParsableCommand {
     if json {
       try RunReport(configuration, choice, outcome, run).print()
     }
+    showFailures(outcome)
     if lockStats && !json { showLocks(outcome) }
     if stats && !json { showStatistics(outcome) }
     if let trace { try write(outcome.trace, to: trace, name: target.programName) }
     if let line = explanation(outcome) { StandardError.complain(line) }
     if let reason = run.failure { throw CommandFailure("cannot write the output: \(reason)") }
     throw ExitCode(outcome.exitStatus)
+  }
+
+  /// Of an image with guest tests, what did not hold: `apus test` shows it otherwise.
+  private func showFailures(_ outcome: Outcome) {
+    for case .test(.fail(let name, let message)) in outcome.records {
+      StandardError.write("FAILED  \(name): \(message)\n")
+    }
   }
 
   private func showLocks(_ outcome: Outcome) {

@@ -73,7 +73,7 @@ public final class PoolTask<Result: Sendable>: @unchecked Sendable {
   /// however many threads there are.
   public var value: Result {
     if isDone.load(ordering: .acquiring) == 0 {
-      if let work, work.claim() { work.body() }
+      work?.doOnce()
       waiters.wait(unless: { _ in isDone.load(ordering: .acquiring) == 1 })
     }
     guard let result else { fatalError("a task that is done has no result") }
@@ -83,15 +83,21 @@ public final class PoolTask<Result: Sendable>: @unchecked Sendable {
 
 /// A task as the pool's threads see it.
 final class PoolWork: @unchecked Sendable {
-  let body: () -> Void
+  /// Of whoever does it. It holds the task, which holds this: so it goes when it was done, or both would stay for
+  /// ever.
+  private var body: (() -> Void)?
   /// Of whoever has the queue's lock, then of whoever took it out.
   var next: PoolWork?
   private let isClaimed = Atomic<UInt32>(0)
 
   init(_ body: @escaping () -> Void) { self.body = body }
 
-  /// Whether the caller is to do it: true once.
-  func claim() -> Bool { isClaimed.exchange(1, ordering: .relaxed) == 0 }
+  /// Does it, if nobody has begun to.
+  func doOnce() {
+    guard isClaimed.exchange(1, ordering: .relaxed) == 0 else { return }
+    body?()
+    body = nil
+  }
 }
 
 /// The tasks that wait. A thread takes as many at once as leave enough for the others.
@@ -136,7 +142,7 @@ final class TaskQueue: Sendable {
       while let work = next {
         next = work.next
         work.next = nil
-        if work.claim() { work.body() }
+        work.doOnce()
       }
     }
   }

@@ -23,6 +23,7 @@ enum BlockingTests {
         Test("a parallel loop visits each number once", parallelLoop),
         Test("parallel loops may be nested", nestedLoops),
         Test("a pool does all tasks", pool),
+        Test("a pool's tasks leave nothing behind", poolLeavesNothing),
         Test("a mutex that is locked by its owner", dies: "panic") {
           shared.mutex.withLock { _ in shared.mutex.withLock { $0 += 1 } }
         },
@@ -294,5 +295,31 @@ enum BlockingTests {
     var sum = 0
     for task in tasks { sum += task.value }
     test.expect(sum, equals: 500 * 499 * 999 / 6)
+  }
+
+  private static func poolLeavesNothing(_ test: TestContext) {
+    let alive = Alive()
+    guard let pool = try? TaskPool() else { return test.fail("no threads") }
+    for _ in 0..<100 {
+      let held = Held(alive)
+      pool.submit { held.alive.count.load(ordering: .relaxed) }
+    }
+    pool.finish()
+    test.expect(alive.count.load(ordering: .relaxed), equals: 0, "what tasks held, after them")
+  }
+
+  private final class Alive: Sendable {
+    let count = Atomic<Int>(0)
+  }
+
+  private final class Held: Sendable {
+    let alive: Alive
+
+    init(_ alive: Alive) {
+      self.alive = alive
+      _ = alive.count.wrappingAdd(1, ordering: .relaxed)
+    }
+
+    deinit { _ = alive.count.wrappingSubtract(1, ordering: .relaxed) }
   }
 }

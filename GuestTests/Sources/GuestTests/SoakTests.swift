@@ -8,7 +8,7 @@ import GuestTesting
 /// `SOAK_OPERATIONS` in the environment says how many operations all CPUs do together.
 enum SoakTests {
   /// Each CPU's part of the address space keeps one table from its first use on.
-  private static func useEveryPart() {
+  static func useEveryPart() {
     CPUSet.online.run { _ in
       UnsafeMutableRawPointer.allocate(byteCount: 2 << 20, alignment: 16).deallocate()
     }
