@@ -194,6 +194,12 @@ let package = Package(
       ],
       path: "Tests/AddressSpaceCampaign",
       swiftSettings: warningsAsErrors + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
+    // Programs of threads with what must be true of them: for an explorer, and for ThreadSanitizer. Its threads
+    // change stacks, as above.
+    .target(
+      name: "ThreadScenarios", dependencies: ["Scheduler", "PerCPU", "Machine", "TestSupport"],
+      path: "Tests/ThreadScenarios",
+      swiftSettings: warningsAsErrors + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
     .testTarget(
       name: "BootTests", dependencies: ["Boot", "TestSupport"], swiftSettings: warningsAsErrors),
     .testTarget(
@@ -220,7 +226,7 @@ let package = Package(
       dependencies: [
         "Kernel", "Parallel", "Interrupts", "Scheduler", "Heap", "VirtualMemory",
         "PhysicalMemory", "Console",
-        "Locking", "Tracing", "PerCPU", "Machine", "Boot", "TestSupport",
+        "Locking", "Tracing", "PerCPU", "Machine", "Boot", "TestSupport", "ThreadScenarios",
       ],
       swiftSettings: warningsAsErrors),
     .testTarget(
@@ -228,7 +234,7 @@ let package = Package(
       dependencies: [
         "Exploration", "AddressSpaceCampaign", "Kernel", "Parallel", "Interrupts", "Scheduler",
         "Heap", "VirtualMemory", "PhysicalMemory", "Console",
-        "Locking", "PerCPU", "Machine", "Boot",
+        "Locking", "PerCPU", "Machine", "Boot", "ThreadScenarios",
       ],
       swiftSettings: warningsAsErrors + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
   ]

@@ -10,7 +10,7 @@ enum BlockingScenarios {
     [
       mutex, mutexHandOver, mutexTimeout, readersAndWriters, writerTimeout, condition, herd,
       producersAndConsumers, closing, barrier, once, philosophers, semaphoreTimeout,
-    ] + [1, 2, 4, 8].map(moved)
+    ]
   }
 
   private typealias Run = SchedulerScenarios.Run
@@ -425,59 +425,6 @@ enum BlockingScenarios {
         while shared.semaphore.tryWait() { rest += 1 }
         return rest + shared.results.load(ordering: .relaxed)
       })
-  }
-
-  /// Producers and consumers, readers and writers, and threads that want two mutexes, on so many CPUs, while
-  /// another thread changes on which of them they may run.
-  private static func moved(cpuCount: Int) -> Scenario {
-    Scenario("Blocking/moved-\(cpuCount)") { machine in
-      let run = Run(machine, cpuCount: cpuCount, threads: 1)
-      machine.keep(run)
-      let shared = Shared()
-      let table = Table()
-      let channel = Channel<Int>(capacity: 1)
-      run.start {
-        run.spawn {
-          let threads = (0..<4).map { index in
-            run.spawn {
-              if index % 2 == 0 {
-                do { try channel.send(index) } catch { run.check(false, "closed") }
-                shared.lock.withReadLock { _ in
-                  run.check(shared.writers.load(ordering: .relaxed) == 0, "a writer is inside")
-                }
-              } else {
-                let number = channel.receive() ?? -1
-                run.check(number == 0 || number == 2, "received \(number)")
-                shared.results.wrappingAdd(number, ordering: .relaxed)
-                shared.lock.withWriteLock { count in
-                  shared.writers.store(1, ordering: .relaxed)
-                  visit(run, &count)
-                  shared.writers.store(0, ordering: .relaxed)
-                }
-              }
-              table.withFork(index / 2) { one in
-                table.withFork(index / 2 + 1) { other in
-                  visit(run, &one)
-                  visit(run, &other)
-                }
-              }
-            }
-          }
-          // Sets that follow from a fixed sequence: when each change comes is the explorer's choice.
-          var state: UInt64 = 0x9E37_79B9
-          for change in 0..<6 {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            let cpus = CPUSet(bits: state >> 33 & (1 << UInt64(cpuCount)) &- 1)
-            try? threads[change % 4].setAffinity(cpus)
-          }
-          for thread in threads { thread.join() }
-          run.finish()
-        }.detach()
-      }
-      expect(run, 2, of: { shared.results.load(ordering: .relaxed) })
-      expect(run, 2, of: { shared.lock.count })
-      expect(run, 8, of: { table.forks.zero.count + table.forks.one.count + table.forks.two.count })
-    }
   }
 
   private static func expect(_ run: Run, _ expected: Int, of value: @escaping () -> Int) {

@@ -10,7 +10,8 @@ enum Scenarios {
       + RandomOperationScenarios.all
       + FrameAllocatorScenarios.all
       + ConsoleScenarios.all + HeapScenarios.all + SchedulerScenarios.all
-      + BlockingScenarios.all + InheritanceScenarios.all + ParallelScenarios.all
+      + BlockingScenarios.all + ClassicThreadScenarios.all + InheritanceScenarios.all
+      + ParallelScenarios.all
       + TimerScenarios.all + InterruptScenarios.all
   }
 

@@ -10,7 +10,8 @@ import PerCPU
 enum SchedulerScenarios {
   static var all: [Scenario] {
     [
-      join, yield, wakeOrder, affinity, detach, noCPUIdles, semaphore, slices, urgency, parked,
+      join, yield, wakeOrder, affinity, movedWhileItRuns, detach, noCPUIdles, semaphore, slices,
+      urgency, parked,
       starvation,
     ]
   }
@@ -195,6 +196,26 @@ enum SchedulerScenarios {
       }.detach()
     }
     machine.atEnd { machine.check(run.log.sorted() == [0, 1], "threads ran: \(run.log)") }
+  }
+
+  /// A thread that never gives way is told that it may not run where it does, and leaves.
+  static let movedWhileItRuns = Scenario("Scheduler/moved-while-it-runs") { machine in
+    let run = Run(machine, cpuCount: 2, threads: 2)
+    machine.keep(run)
+    let arrivals = Arrivals()
+    run.start {
+      let moved = run.spawn(on: set(0)) {
+        arrivals.count.store(1, ordering: .releasing)
+        while CPU.current.index != 1 { Processor.pause() }
+        run.finish()
+      }
+      run.spawn(on: set(1)) {
+        while arrivals.count.load(ordering: .acquiring) < 1 { Processor.pause() }
+        try? moved.setAffinity(set(1))
+        moved.join()
+        run.finish()
+      }.detach()
+    }
   }
 
   /// Detached threads end, and their memory is used again.

@@ -13,6 +13,8 @@ import Testing
 @Suite(.serialized) struct SimulatedMachine {
   /// How many CPUs the machine has. Threads play them, see `onSimulatedCPUs`.
   static let cpuCount = 4
+  /// How many CPUs it may have for tests of threads, see `SimulatedThreads`.
+  static let maximumCPUCount = 8
 
   /// The physical memory that the frame allocator has: it starts above address 0, as in reality.
   static let usable = PhysicalRange(start: UInt64(1) << 20, end: UInt64(25) << 20)
@@ -48,8 +50,8 @@ import Testing
       in: .allocate(byteCount: CrossCall.byteCount(for: Self.cpuCount), alignment: 128),
       count: Self.cpuCount)
     UrgentCall.initialize(
-      in: .allocate(byteCount: UrgentCall.byteCount(for: Self.cpuCount), alignment: 128),
-      count: Self.cpuCount)
+      in: .allocate(byteCount: UrgentCall.byteCount(for: Self.maximumCPUCount), alignment: 128),
+      count: Self.maximumCPUCount)
     Epoch.shared.initialize(
       in: .allocate(byteCount: Epoch.byteCount(for: Self.cpuCount), alignment: 128),
       count: Self.cpuCount)
