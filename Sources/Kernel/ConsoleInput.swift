@@ -11,7 +11,16 @@ public enum ConsoleInput {
   /// Bytes that wait for a reader; a power of two.
   private static let capacity: UInt64 = 4096
 
-  private static let reader = Mutex<Reader>(Reader())
+  /// The turn of the one thread that reads.
+  private static let turn = Semaphore(1)
+  // What it knows; plain words, of whoever has the turn.
+  /// The port's interrupt is connected, for ever.
+  private static let isConnected = Atomic<UInt8>(0)
+  /// The byte before was an escape.
+  private static let isEscaped = Atomic<UInt8>(0)
+  /// There is nothing more.
+  private static let isOver = Atomic<UInt8>(0)
+
   /// Given when bytes were put into the empty ring, or the port was stopped: who finds nothing waits for it.
   private static let arrived = Semaphore(0)
 
@@ -24,16 +33,6 @@ public enum ConsoleInput {
   /// The ring was full, and the port interrupts no more.
   private static let isStopped = Atomic<UInt8>(0)
 
-  /// What the one thread that reads knows.
-  private struct Reader {
-    /// The port's interrupt, for ever.
-    var isConnected = false
-    /// The byte before was an escape.
-    var isEscaped = false
-    /// There is nothing more.
-    var isOver = false
-  }
-
   /// With `apus` at the other end this byte begins a word of two, see `InputSource` of the command.
   private static var escape: UInt8 { 0x10 }
   private static var end: UInt8 { 0x04 }
@@ -41,38 +40,37 @@ public enum ConsoleInput {
   /// Hands bytes of the input to `body` until it says that this is enough; waits for them. Returns whether `body`
   /// was content, and the input not over. One thread at a time reads, others wait. Not in interrupts.
   public static func read(_ body: (UInt8) -> Bool) throws(InterruptError) -> Bool {
-    try reader.withLock { reader throws(InterruptError) in
-      if !reader.isConnected { try connect(&reader) }
-      let isFramed = ConsoleDevice.isLogApart
-      while !reader.isOver {
-        let byte = next()
-        if isFramed {
-          if reader.isEscaped {
-            reader.isEscaped = false
-            if byte == end {
-              reader.isOver = true
-              break
-            }
-          } else if byte == escape {
-            reader.isEscaped = true
-            continue
-          }
-        }
-        if body(byte) { return true }
-      }
-      return false
+    turn.wait()
+    defer { turn.signal() }
+    if isConnected.load(ordering: .relaxed) == 0 { try connect() }
+    while isOver.load(ordering: .relaxed) == 0 {
+      let byte = next()
+      if ConsoleDevice.isLogApart, isOfFrame(byte) { continue }
+      if body(byte) { return true }
     }
+    return false
+  }
+
+  /// Whether a byte is one of those by which `apus` says where the input ends, and none of the input.
+  private static func isOfFrame(_ byte: UInt8) -> Bool {
+    if isEscaped.load(ordering: .relaxed) != 0 {
+      isEscaped.store(0, ordering: .relaxed)
+      if byte == end { isOver.store(1, ordering: .relaxed) }
+      return byte == end
+    }
+    if byte == escape { isEscaped.store(1, ordering: .relaxed) }
+    return byte == escape
   }
 
   /// Registers for the port's interrupt on this CPU, and tells `apus` that input is wanted.
-  private static func connect(_ reader: inout Reader) throws(InterruptError) {
+  private static func connect() throws(InterruptError) {
     let bytes = UnsafeMutableRawPointer.allocate(byteCount: Int(capacity), alignment: 64)
     ring.store(UInt64(UInt(bitPattern: bytes)), ordering: .releasing)
     let interrupt = try LineInterrupt(
       .isa(SerialInput.isaLine), on: CPU.current, name: "serial input"
     ) { context in handle(context) }
     interrupt.keepForever()
-    reader.isConnected = true
+    isConnected.store(1, ordering: .relaxed)
     startConsoleInput()
   }
 
