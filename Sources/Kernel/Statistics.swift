@@ -45,14 +45,15 @@ enum Statistics {
     let figures = Scheduler.statisticsWithoutLocks(of: cpu)
     let shootdowns = AddressSpace.shared.shootdownCounts(of: cpu)
     let block = ProcessorBlocks.block(of: cpu)
-    let values: InlineArray<13, UInt64> = [
+    let values: InlineArray<16, UInt64> = [
       UInt64(cpu.index), figures.busyTime, figures.idleTime, figures.switches,
       figures.preemptions, figures.pulls, figures.wakeInterrupts, figures.idleWhileRunnable,
       figures.started, block.interruptsSent, block.faultCount,
       UInt64(truncatingIfNeeded: shootdowns.sent), UInt64(truncatingIfNeeded: shootdowns.avoided),
+      figures.timers, figures.timerLateness, figures.greatestTimerLateness,
     ]
     var line: LogMessage = "cpu-stats"
-    for index in 0..<13 { line.append(field: values[index]) }
+    for index in 0..<16 { line.append(field: values[index]) }
     ConsoleDevice.recordUnlocked(line)
   }
 }

@@ -20,6 +20,11 @@ public struct CPUStatistics: Sendable {
   /// How often it saw another CPU idle, for as long as a slice, while a thread waited here that may run there:
   /// a bug of the scheduler's.
   public var idleWhileRunnable: UInt64 = 0
+  /// Timers that went off, sleeps and deadlines of waits among them; by how many nanoseconds they were late in all;
+  /// and by how many the latest.
+  public var timers: UInt64 = 0
+  public var timerLateness: UInt64 = 0
+  public var greatestTimerLateness: UInt64 = 0
 }
 
 extension Scheduler {
@@ -58,6 +63,10 @@ extension Scheduler {
     result.pulls = queue.pointee.pulls
     result.wakeInterrupts = queue.pointee.wakeInterrupts
     result.idleWhileRunnable = queue.pointee.idleWhileRunnable
+    let timers = Timers.queues.pointer(for: cpu)
+    result.timers = timers.pointee.fired
+    result.timerLateness = timers.pointee.lateness
+    result.greatestTimerLateness = timers.pointee.greatestLateness
     if queue.pointee.isObserved {
       result.busyTime = queue.pointee.busyTime
       result.idleTime = queue.pointee.idle.pointee.runTime.load(ordering: .relaxed)

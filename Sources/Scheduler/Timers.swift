@@ -23,6 +23,18 @@ struct TimerQueue: ~Copyable {
   var armed = UInt64.max
   /// When the slice of the running thread is over; `UInt64.max` if it has no end. See `Preemption`.
   var sliceEnd = UInt64.max
+  /// How many timers went off, how many nanoseconds later than they were set for in all, and how many the latest.
+  var fired: UInt64 = 0
+  var lateness: UInt64 = 0
+  var greatestLateness: UInt64 = 0
+
+  /// Notes that a timer goes off.
+  @inline(__always)
+  mutating func noteFired(late: UInt64) {
+    fired &+= 1
+    lateness &+= late
+    greatestLateness = Swift.max(greatestLateness, late)
+  }
 }
 
 /// All CPUs' timers.
@@ -101,10 +113,11 @@ public func handleTimer() {
       while let node = heap.first, node.pointee.deadline <= now {
         heap.remove(node)
         let period = node.pointee.period
+        let late = now &- node.pointee.deadline
+        own.pointee.noteFired(late: late)
         if period == 0 {
           node.pointee.isSet = false
         } else {
-          let late = now &- node.pointee.deadline
           node.pointee.deadline &+= (late / period &+ 1) &* period
           heap.insert(node)
         }

@@ -56,7 +56,7 @@ public struct LockRecord: Equatable, Sendable, Encodable {
       ].map(Self.microseconds) + [String(lastOwner)]
   }
 
-  private static func microseconds(_ nanoseconds: Int) -> String {
+  static func microseconds(_ nanoseconds: Int) -> String {
     "\(nanoseconds / 1000).\(nanoseconds / 100 % 10)"
   }
 }

@@ -23,9 +23,13 @@ public struct CPURecord: Equatable, Sendable, Encodable {
   /// How often it told another CPU to forget translations, and how often it did not have to tell one.
   public var shootdownsSent: Int
   public var shootdownsAvoided: Int
+  /// Timers that went off there, by how much they were late in all, and by how much the latest.
+  public var timers: Int
+  public var timerLatenessNanoseconds: Int
+  public var greatestTimerLatenessNanoseconds: Int
 
   init?(_ fields: [String]) {
-    guard let numbers = RecordFields(fields, numbers: 13)?.numbers else { return nil }
+    guard let numbers = RecordFields(fields, numbers: 16)?.numbers else { return nil }
     cpu = numbers[0]
     busyNanoseconds = numbers[1]
     idleNanoseconds = numbers[2]
@@ -39,6 +43,9 @@ public struct CPURecord: Equatable, Sendable, Encodable {
     pageFaults = numbers[10]
     shootdownsSent = numbers[11]
     shootdownsAvoided = numbers[12]
+    timers = numbers[13]
+    timerLatenessNanoseconds = numbers[14]
+    greatestTimerLatenessNanoseconds = numbers[15]
   }
 }
 

@@ -5,7 +5,8 @@ public enum StatisticsTable {
   private static let threadLimit = 20
 
   public static func text(_ cpus: [CPURecord], _ threads: [ThreadRecord]) -> String {
-    (cpuLines(cpus) + [""] + threadLines(threads, cpus) + warnings(cpus)).joined(separator: "\n")
+    (cpuLines(cpus) + timerLines(cpus) + [""] + threadLines(threads, cpus) + warnings(cpus)).joined(
+      separator: "\n")
   }
 
   private static func cpuLines(_ cpus: [CPURecord]) -> [String] {
@@ -16,6 +17,16 @@ public enum StatisticsTable {
     var rows = cpus.map { row(String($0.cpu), [$0]) }
     if cpus.count > 1 { rows.append(row("all", cpus)) }
     return TextTable.lines([headings] + rows)
+  }
+
+  /// How accurate the timers were.
+  private static func timerLines(_ cpus: [CPURecord]) -> [String] {
+    let count = cpus.sum(\.timers)
+    guard count > 0 else { return [] }
+    let mean = LockRecord.microseconds(cpus.sum(\.timerLatenessNanoseconds) / count)
+    let greatest = LockRecord.microseconds(cpus.map(\.greatestTimerLatenessNanoseconds).max() ?? 0)
+    let timers = "\(count) timer\(count == 1 ? "" : "s") went off"
+    return ["\(timers): \(mean) us late on average, \(greatest) us at most"]
   }
 
   /// The sums over some CPUs.

@@ -6,7 +6,8 @@ import Testing
 @Suite struct StatisticsTests {
   @Test func recordsOfCPUsAreParsed() {
     guard
-      case .cpuStatistics(let cpu) = Record("cpu-stats 2 1500000 500000 7 3 1 4 0 9 11 12 13 14")
+      case .cpuStatistics(let cpu) = Record(
+        "cpu-stats 2 1500000 500000 7 3 1 4 0 9 11 12 13 14 15 16 17")
     else {
       Issue.record("not parsed")
       return
@@ -24,6 +25,9 @@ import Testing
     #expect(cpu.pageFaults == 12)
     #expect(cpu.shootdownsSent == 13)
     #expect(cpu.shootdownsAvoided == 14)
+    #expect(cpu.timers == 15)
+    #expect(cpu.timerLatenessNanoseconds == 16)
+    #expect(cpu.greatestTimerLatenessNanoseconds == 17)
   }
 
   @Test func recordsOfThreadsAreParsedWithNamesThatHaveBlanks() {
@@ -58,8 +62,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "cpu-stats", "cpu-stats 1 2 3", "cpu-stats 1 2 3 4 5 6 7 8 9 10 11 12 x",
-    "cpu-stats 1 2 3 4 5 6 7 8 9 10 11 12 13 14", "thread-stats", "thread-stats 1 2 3",
+    "cpu-stats", "cpu-stats 1 2 3", "cpu-stats 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 x",
+    "cpu-stats 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17", "thread-stats", "thread-stats 1 2 3",
     "thread-stats 1 x 3 4 ready", "thread-stats 1 2 3 4", "lock 1 2 3 4 5 6 7 8",
     "lock 1 2 3 4 5 6 7 x name", "trace-thread", "trace-thread x name", "trace-lost 1 2 3",
   ])
@@ -76,7 +80,7 @@ import Testing
   }
 
   @Test func theTableHasTheThreadsThatRanLongestFirst() throws {
-    let cpus = [try Self.cpu("0 7500000 2500000 12 3 1 2 0 2 5 20 7 14")]
+    let cpus = [try Self.cpu("0 7500000 2500000 12 3 1 2 0 2 5 20 7 14 0 0 0")]
     let threads = [
       try Self.thread("1 3 0 1000000 waiting main"),
       try Self.thread("129 6 0 6500000 running worker"),
@@ -94,8 +98,8 @@ import Testing
 
   @Test func severalCPUsHaveASumAndThreadsThatEndedALine() throws {
     let cpus = [
-      try Self.cpu("0 7500000 2500000 12 3 1 2 0 2 5 20 7 14"),
-      try Self.cpu("1 2500000 7500000 1 0 0 0 2 1 0 3 0 0"),
+      try Self.cpu("0 7500000 2500000 12 3 1 2 0 2 5 20 7 14 3 4000 2500"),
+      try Self.cpu("1 2500000 7500000 1 0 0 0 2 1 0 3 0 0 1 8100 8100"),
     ]
     let lines = StatisticsTable.text(cpus, [try Self.thread("1 0 1 500000 ready ")])
       .split(separator: "\n").map(String.init)
@@ -103,6 +107,7 @@ import Testing
       lines[3]
         == "all    10.00    10.00    50.0        13          3      1        3     5      23           7       14"
     )
+    #expect(lines[4] == "4 timers went off: 3.0 us late on average, 8.1 us at most")
     #expect(
       lines.suffix(3) == [
         "     1  ready    1  background    0.50    5.0  -",

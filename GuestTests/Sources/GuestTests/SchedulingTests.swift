@@ -19,6 +19,7 @@ enum SchedulingTests {
         },
         Test("no CPU idles while a thread waits that may run there", minimumCPUs: 2, noneIdles),
         Test("64 threads that one wakes keep all CPUs busy", fanOut),
+        Test("how late timers are is counted", timersAreCounted),
       ])
   }
 
@@ -164,6 +165,22 @@ enum SchedulingTests {
     }
     for thread in threads { thread.join() }
     t.expect(idleWhileRunnable, equals: before, "times that a CPU idled while a thread waited")
+  }
+
+  /// How late each went off is counted where it did.
+  private static func timersAreCounted(_ t: TestContext) {
+    let thread = spawn(t, on: CPUSet(CPU(index: 0))) {
+      let before = Scheduler.statistics(of: CPU(index: 0))
+      for _ in 0..<20 { Thread.sleep(nanoseconds: 100_000) }
+      let after = Scheduler.statistics(of: CPU(index: 0))
+      t.expect(after.timers - before.timers >= 20, "\(after.timers - before.timers) timers")
+      let late = after.timerLateness - before.timerLateness
+      t.expect(late > 0 && after.greatestTimerLateness > 0, "timers are never late")
+      t.expect(
+        late <= (after.timers - before.timers) * after.greatestTimerLateness,
+        "later than the latest: \(late)")
+    }
+    thread?.join()
   }
 
   /// A set that is not empty.
