@@ -228,7 +228,9 @@ let package = Package(
         "PhysicalMemory", "Console",
         "Locking", "Tracing", "PerCPU", "Machine", "Boot", "TestSupport", "ThreadScenarios",
       ],
-      swiftSettings: warningsAsErrors),
+      swiftSettings: warningsAsErrors,
+      // For ThreadSanitizer: see `__wrap___tsan_external_write` in Sources/CMachine/hosted/switch.c.
+      linkerSettings: [.unsafeFlags(["-Xlinker", "--wrap=__tsan_external_write"])]),
     .testTarget(
       name: "ExplorationTests",
       dependencies: [
