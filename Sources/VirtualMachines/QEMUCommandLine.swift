@@ -72,7 +72,7 @@ public struct QEMUCommandLine {
 
     /// The stubs of an image, or `nil` when it has none.
     public init?(_ image: ELFImage) {
-      guard let stubs = image.symbols.function(named: "apus_trap_entries"), stubs.size > 0
+      guard let stubs = image.symbols.function(named: "apus_trap_stubs"), stubs.size > 0
       else { return nil }
       (address, size) = stubs
       stackSwitch = image.symbols.address(of: "apus_switch_stack") ?? 0

@@ -115,7 +115,7 @@ public enum VirtualMachine {
     }
     if configuration.interruptTrace != nil, commandLine.vectorStubs == nil {
       throw .badImage(
-        "\(configuration.image) has no function apus_trap_entries, by which interrupts are traced; "
+        "\(configuration.image) has no function apus_trap_stubs, by which interrupts are traced; "
           + "do not strip it")
     }
     var initrdSize: UInt64 = 0

@@ -9,7 +9,7 @@ enum SampleELF {
   static let functions: [(name: String, address: UInt64, size: UInt64)] = [
     ("apus_pvh_entry", 0x100000, 0x10), ("$s4Main3fooyyF", 0x100010, 0x20),
     ("assembly", 0x100040, 0), ("apus_marks", 0x100060, 64),
-    ("apus_trap_entries", 0x1000a0, 0xff9),
+    ("apus_trap_stubs", 0x1000a0, 0xff9),
   ]
 
   static var bytes: [UInt8] { bytes(reads: false) }

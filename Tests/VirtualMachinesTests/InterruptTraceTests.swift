@@ -27,13 +27,13 @@ import Testing
   }
 
   @Test func anImageWithoutStubsIsRefused() throws {
-    let name = try #require(SampleELF.bytes.firstRange(of: Array("apus_trap_entries".utf8)))
+    let name = try #require(SampleELF.bytes.firstRange(of: Array("apus_trap_stubs".utf8)))
     var bytes = SampleELF.bytes
     bytes[name.lowerBound] = UInt8(ascii: "x")
     let image = try ELFImage(bytes: bytes, path: "sample")
     #expect(
       throws: VirtualMachineError.badImage(
-        "sample has no function apus_trap_entries, by which interrupts are traced; "
+        "sample has no function apus_trap_stubs, by which interrupts are traced; "
           + "do not strip it")
     ) { try Self.check(image) }
   }
