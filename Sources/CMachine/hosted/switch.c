@@ -22,8 +22,8 @@ void apus_switch_fiber(uint64_t *from, uint64_t to, void *fiber) {
 }
 
 // Linked in place of `__tsan_external_write` in the tests, see Package.swift. Swift's compiler reports by that each
-// change of a field as one of the whole structure, so that two CPUs could not have a field each. What is read and written
-// is reported besides.
+// change of a field as one of the whole structure, so that two CPUs could not have a field each. What is read and
+// written is reported besides.
 void __wrap___tsan_external_write(void *address, void *caller, void *tag) {
   (void)address, (void)caller, (void)tag;
 }
