@@ -8,7 +8,7 @@ import Machine
 extension AddressSpaceScenarios {
   static var ranges: [@Sendable (PageTableScheme) -> Scenario] {
     [
-      mapAnywhere, mapBeside, mapBetween, partAndFault, trimAndMap, largePageAndUnmap,
+      mapAnywhere, mapBeside, mapBetween, mapAcross, partAndFault, trimAndMap, largePageAndUnmap,
       populateAndUnmap,
     ]
   }
@@ -48,32 +48,19 @@ extension AddressSpaceScenarios {
     machine.atEnd { simulation.check(mapped == 1, "\(mapped) CPUs have mapped a page") }
   }
 
-  /// A range over two entries ends where another CPU maps a page, after its first part was found free: it is
-  /// refused as a whole, and what is before that page is free.
+  /// A range over two entries ends where another CPU maps a page, after its first part was found free.
   static let mapBetween = scenario("map-between", cpuCount: 2) { machine, simulation in
-    let border = base + PageTableFormat.span(level: 1)
-    simulation.check(machine.map(border + page, 1), "no range")
-    simulation.check(machine.map(border - 2 * page, 1), "no range")
-    var mapped: [UInt64] = []
-    machine.both { index in
-      if index == 0 {
-        simulation.check(machine.write(1, to: border + page), "what was mapped is not there")
-        if machine.map(border, 1) { mapped.append(index) }
-      } else if machine.map(border - page, 2) {
-        mapped.append(index)
-        simulation.check(machine.write(2, to: border - page), "what was mapped is not there")
-      }
-    }
-    machine.atEnd {
-      simulation.check(mapped.count == 1, "\(mapped.count) CPUs have mapped a page")
-      simulation.check(machine.read(border) == 0, "what was mapped is not there")
-      simulation.check(
-        (machine.read(border - page) != nil) == (mapped == [1]),
-        "a range that was refused is there in part")
-      simulation.check(machine.read(border - 2 * page) == 0, "a page is lost")
-      simulation.check(machine.read(border + page) == 1, "a word is lost")
-    }
+    simulation.check(machine.map(base + span - 2 * page, 1), "no range")
+    machine.mapBetween(base + span - page, base + span)
+    machine.atEnd { simulation.check(machine.read(base + span - 2 * page) == 0, "a page is lost") }
   }
+
+  /// The same over several entries of which nothing was used before.
+  static let mapAcross = scenario("map-across", cpuCount: 2) { machine, _ in
+    machine.mapBetween(base, base + 3 * span)
+  }
+
+  private static var span: UInt64 { PageTableFormat.span(level: 1) }
 
   /// A promise for a part of an entry gets a table from a fault and from two range operations.
   static let partAndFault = scenario("part-fault", cpuCount: 3) { machine, simulation in
@@ -182,6 +169,31 @@ extension AddressSpaceScenarios.Machine {
   /// Two CPUs that do the same, by their number.
   fileprivate func both(_ body: @escaping (UInt64) -> Void) {
     for index in 0..<UInt64(2) { cpu { body(index) } }
+  }
+
+  /// Maps from `start` through the page at `border`, which another CPU maps, too, beside a page that it writes: one
+  /// of them is refused as a whole, and what is before the border is free if it is the range.
+  fileprivate func mapBetween(_ start: UInt64, _ border: UInt64) {
+    let page = AddressSpaceScenarios.page
+    check(map(border + page, 1), "no range")
+    var mapped: [UInt64] = []
+    both { [self] index in
+      if index == 0 {
+        check(write(1, to: border + page), "what was mapped is not there")
+        if map(border, 1) { mapped.append(index) }
+      } else if map(start, (border - start) / page + 1) {
+        mapped.append(index)
+        check(write(2, to: border - page), "what was mapped is not there")
+      }
+    }
+    atEnd { [self] in
+      check(mapped.count == 1, "\(mapped.count) CPUs have mapped a page")
+      check(read(border) == 0, "what was mapped is not there")
+      check(
+        (read(border - page) != nil) == (mapped == [1]), "a range that was refused is there in part"
+      )
+      check(read(border + page) == 1, "a word is lost")
+    }
   }
 
   /// Maps pages wherever there is room.
