@@ -41,20 +41,27 @@ extension Scheduler {
   /// What a CPU has done. While the CPU goes on the figures may not belong together. Not in interrupts.
   public static func statistics(of cpu: CPU) -> CPUStatistics {
     let started = lists.pointer(for: cpu).pointee.contents.withLock { $0.started }
+    let timers = Timers.queues.pointer(for: cpu)
+    let accuracy = timers.pointee.heap.withLockAndInterruptsDisabled { _ in
+      timers.pointee.accuracy
+    }
     // With the queue's lock times are not written.
     return queues.pointer(for: cpu).pointee.waiting.withLockAndInterruptsDisabled { _ in
-      statistics(of: cpu, started: started)
+      statistics(of: cpu, started: started, accuracy)
     }
   }
 
   /// The same when all other CPUs have been stopped: without locks.
   package static func statisticsWithoutLocks(of cpu: CPU) -> CPUStatistics {
     statistics(
-      of: cpu, started: lists.pointer(for: cpu).pointee.contents.stateWithoutLock.pointee.started)
+      of: cpu, started: lists.pointer(for: cpu).pointee.contents.stateWithoutLock.pointee.started,
+      Timers.queues.pointer(for: cpu).pointee.accuracy)
   }
 
   @inline(never)
-  private static func statistics(of cpu: CPU, started: UInt64) -> CPUStatistics {
+  private static func statistics(
+    of cpu: CPU, started: UInt64, _ accuracy: TimerAccuracy
+  ) -> CPUStatistics {
     let queue = queues.pointer(for: cpu)
     var result = CPUStatistics()
     result.started = started
@@ -63,10 +70,9 @@ extension Scheduler {
     result.pulls = queue.pointee.pulls
     result.wakeInterrupts = queue.pointee.wakeInterrupts
     result.idleWhileRunnable = queue.pointee.idleWhileRunnable
-    let timers = Timers.queues.pointer(for: cpu)
-    result.timers = timers.pointee.fired
-    result.timerLateness = timers.pointee.lateness
-    result.greatestTimerLateness = timers.pointee.greatestLateness
+    result.timers = accuracy.fired
+    result.timerLateness = accuracy.lateness
+    result.greatestTimerLateness = accuracy.greatestLateness
     if queue.pointee.isObserved {
       result.busyTime = queue.pointee.busyTime
       result.idleTime = queue.pointee.idle.pointee.runTime.load(ordering: .relaxed)

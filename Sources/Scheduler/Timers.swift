@@ -23,14 +23,21 @@ struct TimerQueue: ~Copyable {
   var armed = UInt64.max
   /// When the slice of the running thread is over; `UInt64.max` if it has no end. See `Preemption`.
   var sliceEnd = UInt64.max
-  /// How many timers went off, how many nanoseconds later than they were set for in all, and how many the latest.
+
+  /// Written with the lock of the heap.
+  var accuracy = TimerAccuracy()
+}
+
+/// How many timers went off on a CPU, and how late, in nanoseconds.
+struct TimerAccuracy {
   var fired: UInt64 = 0
+  /// Of all together.
   var lateness: UInt64 = 0
   var greatestLateness: UInt64 = 0
 
   /// Notes that a timer goes off.
   @inline(__always)
-  mutating func noteFired(late: UInt64) {
+  mutating func note(late: UInt64) {
     fired &+= 1
     lateness &+= late
     greatestLateness = Swift.max(greatestLateness, late)
@@ -114,7 +121,7 @@ public func handleTimer() {
         heap.remove(node)
         let period = node.pointee.period
         let late = now &- node.pointee.deadline
-        own.pointee.noteFired(late: late)
+        own.pointee.accuracy.note(late: late)
         if period == 0 {
           node.pointee.isSet = false
         } else {

@@ -31,6 +31,8 @@ struct RangeOperation: ~Copyable {
   private(set) var isUnfinished = false
   /// Where what is in the way ends, of an operation that refuses to have anything there.
   private(set) var obstacleEnd: UInt64?
+  /// The address that the second walk reached when it found something in the way.
+  private var refusedAt: UInt64 = 0
   /// How many tables became empty, less those that were and are not any more.
   private(set) var emptiedTableCount = 0
   private var spares = SpareTables()
@@ -165,7 +167,20 @@ struct RangeOperation: ~Copyable {
 
   /// Changes all entries of the range; or none, if something is in the way by now.
   @inline(__always)
-  mutating func apply() { apply(to: cover, RangePart(level: coverLevel, from: start, to: end)) }
+  mutating func apply() {
+    apply(to: cover, RangePart(level: coverLevel, from: start, to: end))
+    if obstacleEnd != nil { takeBack() }
+  }
+
+  /// Takes back what was done before something was found in the way.
+  @inline(never)
+  private mutating func takeBack() {
+    guard refusedAt > start else { return }
+    change = RangeChange(.unmap)
+    let obstacle = obstacleEnd.take()
+    apply(to: cover, RangePart(level: coverLevel, from: start, to: refusedAt))
+    obstacleEnd = obstacle
+  }
 
   private mutating func apply(to table: TablePage, _ range: RangePart) {
     if range.level == 0 { return applyToPages(of: table, range) }
@@ -201,19 +216,14 @@ struct RangeOperation: ~Copyable {
   }
 
   /// Locks a table that a fault made after the first walk, in place of a promise for a part of the entry. Since
-  /// then others may have mapped something in it, for which that table's lock is enough: if it is in the way,
-  /// what was done before this part is taken back.
+  /// then others may have mapped something in it, for which that table's lock is enough.
   @inline(never)
   private mutating func lockLate(_ child: TablePage, _ part: RangePart) {
     child.lock()
     guard change.refusesOccupied else { return }
     // Makes no tables: one entry could say it all, so that the part is of whole entries here.
     prepare(child, RangePart(level: part.level &- 1, from: part.start, to: part.end))
-    guard obstacleEnd != nil, part.start > start else { return }
-    change = RangeChange(.unmap)
-    let obstacle = obstacleEnd.take()
-    apply(to: cover, RangePart(level: coverLevel, from: start, to: part.start))
-    obstacleEnd = obstacle
+    if obstacleEnd != nil { refusedAt = part.start }
   }
 
   /// The same for the entries of a table of the lowest level: one loop for each kind of change.
