@@ -54,7 +54,10 @@ struct TestCommand: ParsableCommand {
   @Option(help: .init("Run only tests whose names contain this.", valueName: "text"))
   var filter: String?
 
-  @Option(help: .init("Stop a virtual machine this long after its start.", valueName: "seconds"))
+  @Option(
+    help: .init(
+      "Stop a virtual machine when a test takes longer than this, or the boot before it.",
+      valueName: "seconds"))
   var timeout = 60.0
 
   @Option(
@@ -140,6 +143,7 @@ struct TestCommand: ParsableCommand {
       case .auto: interruptTrace != nil ? .tcg : AcceleratorProbe.choose().accelerator
       }
     configuration.timeout = timeout
+    configuration.timeoutIsOfEachTest = true
     if let filter {
       configuration.environment.append(.init(name: "APUS_TEST_FILTER", value: filter))
     }

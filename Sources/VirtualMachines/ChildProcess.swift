@@ -79,9 +79,12 @@ public struct ChildProcess {
   /// Starts the program and returns after its end, when all it wrote has been handed over and all
   /// `outputs` are written.
   ///
-  /// - Parameter onBytes: is called with the number of a piped descriptor and the bytes.
+  /// - Parameters:
+  ///   - onBytes: is called with the number of a piped descriptor and the bytes.
+  ///   - restartsTimeout: is asked then whether the timeout begins anew.
   public func run(
-    onBytes: (_ descriptor: Int, _ bytes: UnsafeRawBufferPointer) -> Void = { _, _ in }
+    onBytes: (_ descriptor: Int, _ bytes: UnsafeRawBufferPointer) -> Void = { _, _ in },
+    restartsTimeout: () -> Bool = { false }
   ) throws(Failure) -> End {
     var pipes: [(number: Int, end: FileDescriptor)] = []
     var signals: SignalReceiver?
@@ -137,6 +140,7 @@ public struct ChildProcess {
           pipes.remove(at: index)
         }
       }
+      if let timeout, !isOverdue, restartsTimeout() { deadline = .now + .seconds(timeout) }
       if events.contains(child.descriptor.number) {
         let own = child.wait()
         end = isOverdue ? .timedOut : own

@@ -71,7 +71,11 @@ public enum VirtualMachine {
     let start = SuspendingClock.now
     let end: ChildProcess.End
     do {
-      end = try process.run { descriptor, bytes in conversation.take(bytes, from: descriptor) }
+      end = try process.run { descriptor, bytes in
+        conversation.take(bytes, from: descriptor)
+      } restartsTimeout: {
+        configuration.timeoutIsOfEachTest && conversation.tellsThatTestBegan()
+      }
     } catch {
       throw .system(error.description)
     }
@@ -157,6 +161,7 @@ private struct Conversation {
   private var complaints: [UInt8] = []
   private(set) var records: [Record] = []
   private(set) var boot: BootRecord?
+  private var testBegan = false
 
   init(events: VirtualMachine.Events, symbols: SymbolTable) {
     self.events = events
@@ -188,9 +193,16 @@ private struct Conversation {
     case .record(let record):
       if case .booted(let boot) = record { self.boot = boot }
       if case .inputWanted = record { events.input.open() }
+      if case .test(.begin) = record { testBegan = true }
       records.append(record)
       events.onRecord(record)
     }
+  }
+
+  /// Whether a guest test began since this was asked last.
+  mutating func tellsThatTestBegan() -> Bool {
+    defer { testBegan = false }
+    return testBegan
   }
 
   /// Why the machine ended: the guest's own words first, then QEMU's status.

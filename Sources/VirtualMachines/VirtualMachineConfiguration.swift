@@ -68,6 +68,8 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   /// The seconds after which the virtual machine is stopped, or `nil` for no bound: the kernel is
   /// asked to say where every CPU is, and `reportSeconds` later the machine is killed.
   public var timeout: Double?
+  /// The timeout begins anew with each guest test.
+  public var timeoutIsOfEachTest = false
   /// For how long the kernel is waited for after the timeout.
   var reportPatience: Double { traceEventCount == nil ? Self.reportSeconds : Self.traceSeconds }
   /// The TCP port of 127.0.0.1 on which QEMU waits for gdb before the first instruction.

@@ -74,6 +74,19 @@ import Testing
     #expect(FalseQEMU.isGone(try qemu.processIdentifier(in: "pid")))
   }
 
+  @Test(arguments: [true, false]) func theTimeoutMayBeOfEachTest(_ isOfEachTest: Bool) throws {
+    let qemu = try FalseQEMU(
+      #"""
+      for test in a b c d e; do printf '\001test begin %s\n' $test >&3; sleep 0.5; done
+      printf '\001exit 0\n' >&3; exit 1
+      """#)
+    let result = try qemu.run {
+      $0.timeout = 2
+      $0.timeoutIsOfEachTest = isOfEachTest
+    }
+    #expect(result.outcome.reason == (isOfEachTest ? .exited(status: 0) : .timedOut))
+  }
+
   /// A QEMU that greets on its monitor and, asked for an NMI, does what the script says.
   static func interruptedQEMU(_ script: String) throws -> FalseQEMU {
     try FalseQEMU(
