@@ -2,9 +2,9 @@
 //
 //   qemu-system-x86_64 … -plugin libInstructionCounter.so,entry=0xA,marks=0xB[,clock=0xC],out=FILE
 //
-// With `clock` it does not count instructions, but nanoseconds of the host, which cost the guest nothing
-// between marks: 1 is wall time, 2 the processor time of the thread that runs the vCPU of the mark; at a
-// mark all vCPUs have the same count.
+// With `clock` it does not count what is executed, but what costs the guest nothing between marks: 1 is wall time
+// and 2 the processor time of the thread that runs the vCPU of the mark, both in nanoseconds of the host; 3 is the
+// instructions that were translated for any vCPU. At a mark all vCPUs have the same count.
 //
 // A mark is the execution of an address: `entry` is mark 0, the byte `marks + n` is mark n. The
 // instruction at the mark belongs to what comes after it. `call marks + n` therefore costs the
@@ -70,8 +70,11 @@ static _Atomic uint64_t event_count;
 static uint64_t entry_address;
 static uint64_t marks_address;
 
-enum { no_clock, wall_clock, thread_clock };
+enum { no_clock, wall_clock, thread_clock, translation_clock };
 static uint64_t clock_kind = no_clock;
+
+// Of all vCPUs: QEMU does not say for which it translates.
+static _Atomic uint64_t translated_count;
 
 static struct event *event_at(uint64_t index) {
   return (struct event *)(events + index * event_size);
@@ -87,7 +90,10 @@ static void count_instruction(unsigned int vcpu, void *data) {
   atomic_store_explicit(&counters[vcpu].instructions, count_of(vcpu) + 1, memory_order_relaxed);
 }
 
-static uint64_t nanoseconds(void) {
+static uint64_t clock_now(void) {
+  if (clock_kind == translation_clock) {
+    return atomic_load_explicit(&translated_count, memory_order_relaxed);
+  }
   struct timespec now;
   clock_gettime(clock_kind == thread_clock ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &now);
   return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
@@ -101,7 +107,7 @@ static void record_mark(unsigned int vcpu, void *data) {
     struct event *event = event_at(index);
     event->mark = (uint16_t)(uintptr_t)data;
     event->vcpu = vcpu;
-    uint64_t time = clock_kind == no_clock ? 0 : nanoseconds();
+    uint64_t time = clock_kind == no_clock ? 0 : clock_now();
     for (unsigned int other = 0; other < vcpu_count; other++) {
       event->counts[other] = clock_kind == no_clock ? count_of(other) : time;
     }
@@ -113,6 +119,7 @@ static void record_mark(unsigned int vcpu, void *data) {
 static void instrument(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
   (void)id;
   size_t count = qemu_plugin_tb_n_insns(block);
+  atomic_fetch_add_explicit(&translated_count, count, memory_order_relaxed);
   for (size_t index = 0; index < count; index++) {
     struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(block, index);
     uint64_t address = qemu_plugin_insn_vaddr(instruction);
@@ -170,7 +177,7 @@ static const struct plugin_options options = {
   (const struct plugin_option[]){
     {"entry", "ADDRESS", &entry_address, 0, UINT64_MAX, false},
     {"marks", "ADDRESS", &marks_address, 0, UINT64_MAX, false},
-    {"clock", "1 or 2", &clock_kind, wall_clock, thread_clock, true},
+    {"clock", "1, 0x2 or 0x3", &clock_kind, wall_clock, translation_clock, true},
   },
 };
 

@@ -33,6 +33,11 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
     case wallTime = 1
     /// Nanoseconds that the host's processors spend on the thread that runs the virtual CPU.
     case processorTime = 2
+    /// Instructions that QEMU translated for any CPU, each once for each place from which its block is entered.
+    case translations = 3
+
+    /// Whether the clock of instructions makes two runs count the same.
+    var isRepeatable: Bool { self == .instructions || self == .translations }
   }
 
   /// QEMU: a name that is looked for on the PATH, or a path.

@@ -40,19 +40,20 @@ import Testing
     #expect(result.completedBound == 0 && !result.isComplete)
   }
 
+  /// A spin that writes.
+  private func retry(until gate: Atomic64, _ retries: Atomic64) {
+    while gate.value.load(ordering: .acquiring) == 0 {
+      retries.value.wrappingAdd(1, ordering: .relaxed)
+      Processor.pause()
+    }
+  }
+
   /// Spins that write wake each other; the CPU for which both wait gets its turn all the same.
   @Test func spinsThatWriteStarveNobody() {
     let scenario = Scenario("Retries") { machine in
       let gate = Atomic64(0)
       let retries = Atomic64(0)
-      for _ in 0..<2 {
-        machine.cpu {
-          while gate.value.load(ordering: .acquiring) == 0 {
-            retries.value.wrappingAdd(1, ordering: .relaxed)
-            Processor.pause()
-          }
-        }
-      }
+      for _ in 0..<2 { machine.cpu { retry(until: gate, retries) } }
       machine.cpu { gate.value.store(1, ordering: .releasing) }
     }
     let result = Explorer.exhaust(scenario, limit: 5000)
@@ -68,14 +69,7 @@ import Testing
       let retries = Atomic64(0)
       machine.onInterrupt { _ in gate.value.store(1, ordering: .releasing) }
       machine.interrupt(.urgent, on: 0)
-      for _ in 0..<2 {
-        machine.cpu {
-          while gate.value.load(ordering: .acquiring) == 0 {
-            retries.value.wrappingAdd(1, ordering: .relaxed)
-            Processor.pause()
-          }
-        }
-      }
+      for _ in 0..<2 { machine.cpu { retry(until: gate, retries) } }
     }
     let result = Explorer.exhaust(scenario, limit: 5000)
     #expect(result.failure == nil)

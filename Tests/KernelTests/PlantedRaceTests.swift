@@ -40,18 +40,29 @@ import Testing
     }
   }
 
+  /// The thread of CPU 0 changes the count, and that of CPU 1 after it.
+  private static func handOver(
+    _ index: Int, _ shared: Shared, publish: () -> Void, isPublished: () -> Bool
+  ) {
+    if index == 0 {
+      while shared.hasBegun.load(ordering: .relaxed) == 0 { Processor.pause() }
+      shared.count = 1
+      publish()
+    } else {
+      shared.hasBegun.store(1, ordering: .relaxed)
+      while !isPublished() { Processor.pause() }
+      shared.count += 1
+    }
+  }
+
   @Test func aRelaxedHandOverIsReported() async {
     await #expect(processExitsWith: Self.reported) {
       let shared = Shared()
       Self.run { index in
-        if index == 0 {
-          while shared.hasBegun.load(ordering: .relaxed) == 0 { Processor.pause() }
-          shared.count = 1
+        Self.handOver(index, shared) {
           shared.isReady.store(1, ordering: .relaxed)
-        } else {
-          shared.hasBegun.store(1, ordering: .relaxed)
-          while shared.isReady.load(ordering: .relaxed) == 0 { Processor.pause() }
-          shared.count += 1
+        } isPublished: {
+          shared.isReady.load(ordering: .relaxed) != 0
         }
       }
     }
@@ -62,14 +73,10 @@ import Testing
     await #expect(processExitsWith: .success) {
       let shared = Shared()
       Self.run { index in
-        if index == 0 {
-          while shared.hasBegun.load(ordering: .relaxed) == 0 { Processor.pause() }
-          shared.count = 1
+        Self.handOver(index, shared) {
           shared.isReady.store(1, ordering: .releasing)
-        } else {
-          shared.hasBegun.store(1, ordering: .relaxed)
-          while shared.isReady.load(ordering: .acquiring) == 0 { Processor.pause() }
-          shared.count += 1
+        } isPublished: {
+          shared.isReady.load(ordering: .acquiring) != 0
         }
         var own = [0]
         for turn in 0..<100 {
