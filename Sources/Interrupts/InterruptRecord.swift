@@ -40,6 +40,8 @@ struct InterruptRecord: ~Copyable {
   /// Guarded; `nil` for messages.
   var line: (number: InterruptLineNumber, trigger: InterruptTrigger)?
   var vector = 0
+  /// Guarded; the line is held back until somebody lets it through, wherever it leads meanwhile.
+  var isMasked = false
   /// Guarded; others that are registered.
   var next: UnsafeMutablePointer<InterruptRecord>?
 

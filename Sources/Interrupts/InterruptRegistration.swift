@@ -66,7 +66,8 @@ struct InterruptRegistration: ~Copyable, Sendable {
     do throws(InterruptControllerError) {
       if let line = record.pointee.line {
         try state.inputs.controllers.route(line.number, line.trigger, to: vector, of: cpu.index)
-        state.inputs.controllers.unmask(line.number)
+        // A thread that serves the device may not be through.
+        if !record.pointee.isMasked { state.inputs.controllers.unmask(line.number) }
       } else {
         _ = try InterruptControllers.message(for: vector, of: cpu.index)
       }
@@ -91,7 +92,7 @@ struct InterruptRegistration: ~Copyable, Sendable {
   ///
   /// The record is at both places while the device is told, and at home at the old one: so nothing is a
   /// surprise, and the handler runs on one CPU. What comes to the new one too early is not handled, which
-  /// the interrupt at the end makes up for.
+  /// the interrupt at the end makes up for. A line that is held back stays so, and its device waits.
   mutating func move(
     to new: CPU, _ program: (InterruptMessage) -> Void
   ) throws(InterruptError) {
@@ -122,11 +123,12 @@ struct InterruptRegistration: ~Copyable, Sendable {
     // Release pairs with the acquire in `InterruptTable.handle`: what the handler wrote there is seen, and the above.
     record.pointee.home.store(new.index, ordering: .releasing)
     InterruptTable.clear(oldVector, of: old)
-    try InterruptRegistry.withState { state throws(InterruptError) in
+    let isMasked = try InterruptRegistry.withState { state throws(InterruptError) in
       state.giveBack(vector: oldVector, of: old)
       if record.pointee.line != nil { try Self.connect(record, vector, of: new, &state) }
+      return record.pointee.isMasked
     }
-    Processor.send(deviceVector: vector, to: new.index)
+    if !isMasked { Processor.send(deviceVector: vector, to: new.index) }
   }
 
   /// Holds the interrupts of a line back, or lets them through. Any context.

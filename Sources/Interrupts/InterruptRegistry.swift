@@ -83,6 +83,7 @@ enum InterruptRegistry {
   ) {
     withState(interruptsDisabled: proof) { state in
       guard let line = record.pointee.line?.number else { return }
+      record.pointee.isMasked = isMasked
       if isMasked {
         state.inputs.controllers.mask(line)
       } else {
@@ -104,6 +105,7 @@ enum InterruptRegistry {
       guard let line = record.pointee.line?.number,
         record.pointee.unmaskings.load(ordering: .relaxed) == unmaskings
       else { return }
+      record.pointee.isMasked = true
       state.inputs.controllers.mask(line)
     }
   }
@@ -121,7 +123,7 @@ enum InterruptRegistry {
     InterruptsDisabled.assumed { setMasked(record, true, $0) }
     let what: StaticString =
       line != nil
-      ? "its line is masked until it is moved or registered again" : "the device goes on"
+      ? "its line is masked until it is let through or registered again" : "the device goes on"
     Log.error(
       "interrupt \(record.pointee.name): \(record.pointee.unhandledInARow) in a row were not its device's; \(what)"
     )

@@ -38,7 +38,7 @@ public struct LineInterrupt: ~Copyable, Sendable {
   public var cpu: CPU { registration.cpu }
 
   /// Lets the handler run on another CPU. When this returns, it runs on the old one no more; no interrupt is
-  /// lost, and it may be called once without need. In threads.
+  /// lost, and it may be called once without need. A line that is held back stays so. In threads.
   public mutating func move(to cpu: CPU) throws(InterruptError) {
     try registration.move(to: cpu) { _ in }
   }

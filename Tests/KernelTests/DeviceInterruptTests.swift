@@ -138,6 +138,35 @@ extension SimulatedMachine {
       _ = again.cpu
     }
 
+    /// A thread may be at the device for which a line is held back, and lets it through when it is done.
+    @Test func aMaskedLineIsMovedMasked() throws {
+      let result = Atomic<Int>(0)
+      onSimulatedCPUs(2) { index in
+        if index == 1 {
+          while result.load(ordering: .acquiring) == 0 {
+            Self.takeInterrupts(Wires(), 1)
+            Processor.pause()
+          }
+          return
+        }
+        do throws(InterruptError) {
+          var line = try LineInterrupt(.isa(5), on: CPU(index: 1), name: "moved") { _ in .handled }
+          func route() -> InterruptControllers.Route {
+            InterruptRegistry.withState { $0.inputs.controllers.route(of: InterruptLineNumber(5)) }
+          }
+          line.mask()
+          try line.move(to: CPU(index: 0))
+          let isHeldBack = route().isMasked && route().cpu == 0
+          line.unmask()
+          try line.move(to: CPU(index: 1))
+          let isLetThrough = !route().isMasked && route().cpu == 1
+          line.release()
+          result.store(isHeldBack && isLetThrough ? 1 : 2, ordering: .releasing)
+        } catch { result.store(3, ordering: .releasing) }
+      }
+      #expect(result.load(ordering: .relaxed) == 1)
+    }
+
     @Test func interruptsAreCountedAndAStormMasksTheLine() throws {
       let interrupt = try LineInterrupt(.isa(3), on: CPU(index: 0), name: "storm") { _ in
         .notHandled

@@ -70,7 +70,7 @@ import Testing
     let result = try qemu.run { $0.timeout = 0.5 }
     #expect(result.outcome.reason == .timedOut)
     #expect(result.output == Array("began\n".utf8))
-    #expect((0.5..<2).contains(result.outcome.wallSeconds), "it is not asked for a report")
+    #expect((0.5..<2.5).contains(result.outcome.wallSeconds), "it is not asked for a report")
     #expect(FalseQEMU.isGone(try qemu.processIdentifier(in: "pid")))
   }
 
@@ -100,29 +100,29 @@ import Testing
 
   @Test func atTheTimeoutTheGuestIsAskedForAReport() throws {
     let qemu = try Self.interruptedQEMU(#"printf 'CPU 0 was at\n\001panic\n' >&3; exit 65"#)
-    let result = try qemu.run { $0.timeout = 0.5 }
+    let result = try qemu.run { $0.timeout = 1.5 }
     #expect(result.outcome.reason == .timedOut)
     #expect(result.outcome.hasReport)
     #expect(result.log == ["CPU 0 was at"])
-    #expect((0.5..<2).contains(result.outcome.wallSeconds))
+    #expect((1.5..<3.5).contains(result.outcome.wallSeconds))
   }
 
   @Test func aGuestThatDoesNotAnswerIsKilled() throws {
     let qemu = try Self.interruptedQEMU("trap '' TERM; while :; do sleep 0.1; done")
-    let result = try qemu.run { $0.timeout = 0.2 }
+    let result = try qemu.run { $0.timeout = 1 }
     #expect(result.outcome.reason == .timedOut)
     #expect(!result.outcome.hasReport)
-    #expect((2.2..<4).contains(result.outcome.wallSeconds))
+    #expect((3..<30).contains(result.outcome.wallSeconds))
     #expect(FalseQEMU.isGone(try qemu.processIdentifier(in: "pid")))
   }
 
   @Test func aGrandchildThatHoldsThePipesDelaysNothing() throws {
     let result = try FalseQEMU(
-      #"sleep 3 & printf '\001exit 4\n' >&3; echo end; exit 1"#
+      #"sleep 20 & printf '\001exit 4\n' >&3; echo end; exit 1"#
     ).run()
     #expect(result.outcome.reason == .exited(status: 4))
     #expect(result.output == Array("end\n".utf8))
-    #expect(result.outcome.wallSeconds < 2.5)
+    #expect(result.outcome.wallSeconds < 15)
   }
 
   @Test func qemuIsGivenItsChannelsAndNothingElse() throws {

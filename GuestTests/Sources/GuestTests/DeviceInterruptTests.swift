@@ -241,16 +241,22 @@ enum DeviceInterruptTests {
 
   private static func masked(_ t: TestContext) {
     let seen = Seen()
-    guard let interrupt = serialInterrupt(seen, on: CPU(index: CPU.count - 1)) else {
+    guard var interrupt = serialInterrupt(seen, on: CPU(index: CPU.count - 1)) else {
       return t.fail("not registered")
     }
     interrupt.mask()
     interruptBySerialPort()
     rest()
     t.expect(seen.count.load(ordering: .relaxed), equals: 0, "interrupts of a masked line")
+    try? interrupt.move(to: CPU(index: 0))
+    interruptBySerialPort()
+    rest()
+    t.expect(
+      seen.count.load(ordering: .relaxed), equals: 0, "interrupts of a line masked and moved")
     interrupt.unmask()
     interruptBySerialPort()
     t.expect(seen.reaches(1), "no interrupt of a line that was unmasked")
+    t.expect(seen.cpus.load(ordering: .relaxed), equals: 1, "CPUs that were interrupted")
     probe_out8(port + 1, 0)
   }
 
