@@ -15,7 +15,7 @@ SWIFT_FILES = $(wildcard Package.swift Sources Tests GuestTests Benchmarks Examp
 help:
 	@echo 'make run            boot 4 CPUs and count the words of real text files'
 	@echo 'make test           run all tests: style, models, host, explore, thread, guest, examples, bench'
-	@echo 'make test-host      run the tests of the host (swift test)'
+	@echo 'make test-host      run the tests of the host'
 	@echo 'make test-thread    run the kernel on the host under ThreadSanitizer'
 	@echo 'make test-guest     run the tests that boot virtual machines'
 	@echo 'make test-examples  run the tests of the command with the examples'

@@ -164,7 +164,7 @@ enum SchedulingTests {
       Thread.yield()
     }
     for thread in threads { thread.join() }
-    t.expect(idleWhileRunnable, equals: before, "times that a CPU idled while a thread waited")
+    expectNoneIdled(t, since: before)
   }
 
   /// How late each went off is counted where it did.
@@ -189,6 +189,15 @@ enum SchedulingTests {
     var cpus = CPUSet()
     for cpu in CPUSet.online where choice >> UInt64(cpu.index) & 1 == 1 { cpus.insert(cpu) }
     return cpus.isEmpty ? .online : cpus
+  }
+
+  /// Under the clock of instructions, with which `SOAK_MILLISECONDS` comes, none did. By the host's clock a few may
+  /// seem to: a host that takes a virtual CPU away for a slice, between the moment at which it puts a thread in a queue
+  /// and that at which it tells an idle one, or before an idle one looks, shows as that.
+  static func expectNoneIdled(_ t: TestContext, since before: UInt64) {
+    let allowed: UInt64 = Environment.value(of: "SOAK_MILLISECONDS") == nil ? 3 : 0
+    let count = idleWhileRunnable - before
+    t.expect(count <= allowed, "a CPU idled \(count) times while a thread waited")
   }
 
   /// The sum over all CPUs.
