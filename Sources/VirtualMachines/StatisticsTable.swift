@@ -75,7 +75,7 @@ public enum StatisticsTable {
   private static func warnings(_ cpus: [CPURecord]) -> [String] {
     cpus.filter { $0.idleWhileRunnable > 0 }.map {
       "CPU \($0.cpu) saw another CPU idle \($0.idleWhileRunnable) times while a thread waited that may run "
-        + "there: an error of the scheduler's"
+        + "there: an error of the scheduler's, unless the host took a virtual CPU away"
     }
   }
 

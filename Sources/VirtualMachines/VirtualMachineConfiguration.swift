@@ -33,7 +33,7 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
     case wallTime = 1
     /// Nanoseconds that the host's processors spend on the thread that runs the virtual CPU.
     case processorTime = 2
-    /// Instructions that QEMU translated for any CPU, each once for each place from which its block is entered.
+    /// Instructions that QEMU translated, for any CPU: what is in several blocks counts in each.
     case translations = 3
 
     /// Whether the clock of instructions makes two runs count the same.
